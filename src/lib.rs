@@ -1,0 +1,22 @@
+//! Prelit injects `OpenTelemetry` instrumentation into Python workloads where Kubernetes
+//! manifests are rendered.
+//!
+//! The modules are the floors of a house; each may use those below it, never those above or
+//! beside it:
+//!
+//! | floor | module | what it knows |
+//! |---|---|---|
+//! | 5 | [`cli`] | bytes, files, terminals; no injection rule |
+//! | 4 | [`render`] | streams and trees of manifests in, the same out, instrumented |
+//! | 3 | [`inject`] | the engine: pure functions, no I/O, no text, no clock |
+//! | 2 | [`manifest`] | which objects hold pod templates, and where |
+//! | 1 | [`yaml`] | text to values with byte spans; edits as splices |
+//! | 0 | [`api`], [`value`] | the words: resource, settings, names, reasons; maps, lists, scalars |
+
+pub mod api;
+pub mod value;
+pub mod yaml;
+pub mod manifest;
+pub mod inject;
+pub mod render;
+pub mod cli;
