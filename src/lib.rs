@@ -14,9 +14,9 @@
 //! | 0 | [`api`], [`value`] | the words: resource, settings, names, reasons; maps, lists, scalars |
 
 pub mod api;
+pub mod cli;
+pub mod inject;
+pub mod manifest;
+pub mod render;
 pub mod value;
 pub mod yaml;
-pub mod manifest;
-pub mod inject;
-pub mod render;
-pub mod cli;

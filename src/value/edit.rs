@@ -38,7 +38,7 @@ pub enum Edit {
         /// What to put before it.
         text: String,
     },
-    /// Takes the first `bytes` bytes of a scalar's text away; what is left is text.
+    /// Takes the first `bytes` bytes of a scalar's text away. What is left is plain if it was.
     Cut {
         /// The scalar.
         scalar: Path,
@@ -199,6 +199,7 @@ pub fn apply_tree<'a>(value: Value<'a>, tree: &EditTree<'_>, at: &Path) -> Resul
             };
             match tree.prefix {
                 Some(prefix) => Ok(Value::text(format!("{prefix}{kept}"))),
+                None if tree.cut.is_some() && scalar.is_plain() => Ok(Value::Scalar(Scalar::plain(kept.to_owned()))),
                 None if tree.cut.is_some() => Ok(Value::text(kept.to_owned())),
                 None => Ok(Value::Scalar(scalar)),
             }
@@ -253,9 +254,4 @@ pub fn apply_tree<'a>(value: Value<'a>, tree: &EditTree<'_>, at: &Path) -> Resul
             Ok(Value::Map(result))
         }
     }
-}
-
-/// What a text becomes when `prefix` is put before a scalar: the one rule for values and text.
-pub fn prefixed(prefix: &str, scalar: &Scalar<'_>) -> String {
-    if scalar.kind() == super::ScalarType::Null { prefix.to_owned() } else { format!("{prefix}{}", scalar.as_str()) }
 }

@@ -26,7 +26,10 @@ fn write(value: &Value<'_>, tree: &EditTree<'_>, at: &Path, operations: &mut Vec
         // From the last item to the first: what is inserted or deleted moves only what is done already.
         Value::List(items) => {
             if tree.inserts.keys().any(|index| *index > items.len()) {
-                return Err(EditError { at: at.clone(), problem: "the list is shorter than where something is to be put" });
+                return Err(EditError {
+                    at: at.clone(),
+                    problem: "the list is shorter than where something is to be put",
+                });
             }
             for index in (0..=items.len()).rev() {
                 if let (Some(item), Some(child)) = (items.get(index), tree.child(&Step::Index(index))) {

@@ -80,7 +80,9 @@ impl PartialEq for Scalar<'_> {
             (ScalarType::Text, ScalarType::Text) => self.text == other.text,
             (ScalarType::Int(a), ScalarType::Float(b)) | (ScalarType::Float(b), ScalarType::Int(a)) => {
                 #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "1 and 1.0 are one JSON number")]
-                { a as f64 == b }
+                {
+                    a as f64 == b
+                }
             }
             (a, b) => a == b,
         }
@@ -163,7 +165,10 @@ pub fn dialects_differ(text: &str) -> bool {
 pub fn looks_typed(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     resolve(text) != ScalarType::Text
-        || matches!(lower.as_str(), "" | "~" | "null" | "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n" | "=" | "<<")
+        || matches!(
+            lower.as_str(),
+            "" | "~" | "null" | "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n" | "=" | "<<"
+        )
         || text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.'))
 }
 
@@ -184,7 +189,9 @@ mod tests {
         for (text, value) in [("0o14", 12), ("014", 12), ("0b101", 5), ("1_000", 1000), ("0x1f", 31), ("-7", -7)] {
             assert_eq!(resolve(text), ScalarType::Int(value), "{text}");
         }
-        for (text, value) in [("1e3", 1000.0), ("1.", 1.0), ("1.10", 1.1), (".5", 0.5), ("1_000.5", 1000.5), ("08", 8.0)] {
+        for (text, value) in
+            [("1e3", 1000.0), ("1.", 1.0), ("1.10", 1.1), (".5", 0.5), ("1_000.5", 1000.5), ("08", 8.0)]
+        {
             assert_eq!(resolve(text), ScalarType::Float(value), "{text}");
         }
         for text in ["tRue", "1:30", "2001-01-01", "1e400", "0o-7", "v1", "1.2.3", "-", ".", "e3"] {

@@ -1,1 +1,24 @@
-//! (being built)
+//! Text to values with byte spans, and edits as splices. Knows nothing of Kubernetes' objects.
+//!
+//! | step | module |
+//! |---|---|
+//! | a stream into documents, at the lines that Kubernetes splits at | [`documents`] |
+//! | a document into nodes with spans | [`tree`] |
+//! | nodes into values: aliases, merge keys, keys as text | `resolve` |
+//! | values into text, in the style of their surroundings | `emit` |
+//! | edits into splices | [`edit`] |
+//! | the edited text is what was meant | [`proof`] |
+
+pub mod documents;
+pub mod edit;
+mod emit;
+mod gaps;
+pub mod proof;
+mod resolve;
+mod style;
+pub mod tree;
+mod was;
+
+pub use documents::{Document, documents};
+pub use edit::{Edited, Refusal, Splice};
+pub use tree::{ParseError, Tree};

@@ -1,0 +1,308 @@
+//! Block style: whole lines come and go.
+
+use super::{Editor, Parent, Refusal, Splice};
+use crate::value::edit::EditTree;
+use crate::value::{Step, Value};
+use crate::yaml::emit::Block;
+use crate::yaml::gaps;
+use crate::yaml::resolve::Entry;
+use crate::yaml::tree::NodeId;
+use crate::yaml::was::{self, MARK, MERGED};
+use std::ops::Range;
+
+impl Editor<'_, '_> {
+    pub(super) fn block_sequence(&mut self, id: NodeId, edits: &EditTree<'_>) -> Result<(), Refusal> {
+        let tree = self.tree;
+        let items: Vec<NodeId> = tree.children(id).collect();
+        for (step, child) in &edits.below {
+            let Step::Index(index) = step else {
+                return Err(self.unsupported(id, "a list stands where a map was expected"));
+            };
+            let Some(&item) = items.get(*index) else { return Err(self.unsupported(id, "the list has no such item")) };
+            self.path.push((*step).clone());
+            if child.delete {
+                self.delete_lines(
+                    tree.node(item).lead,
+                    tree.node(item).end,
+                    items.get(index + 1).map(|next| tree.node(*next).lead),
+                )?;
+            } else if !self.restore(item, child, Parent::BlockItem)? {
+                self.node(item, child, Parent::BlockItem)?;
+            }
+            self.path.pop();
+        }
+        let Some(&first) = items.first() else { return Ok(()) };
+        let column = gaps::column(tree.text, tree.node(first).lead);
+        for (&at, new) in &edits.inserts {
+            let position = if at == 0 {
+                self.before_first_item(id, first)?
+            } else {
+                let Some(&previous) = items.get(at - 1) else {
+                    return Err(self.unsupported(id, "the list has no such item"));
+                };
+                gaps::after_content(tree.text, tree.node(previous).end, Some(column))
+            };
+            self.insert_lines(position, |block| {
+                for item in new {
+                    block.line(column);
+                    block.item(item, column);
+                }
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn block_mapping(&mut self, id: NodeId, edits: &EditTree<'_>, parent: Parent) -> Result<(), Refusal> {
+        let tree = self.tree;
+        let mut added: Vec<(String, Value<'static>, bool)> = Vec::new();
+        let mut deleted: Vec<NodeId> = Vec::new();
+        for (step, child) in &edits.below {
+            let Step::Key(key) = step else {
+                return Err(self.unsupported(id, "a map stands where a list was expected"));
+            };
+            self.path.push((*step).clone());
+            match tree.lookup(id, key) {
+                Some(Entry::Overridden(own, _)) => {
+                    let what =
+                        "the key stands in the map and in what << merges, which kubectl and kustomize read differently";
+                    return Err(self.unsupported(own, what));
+                }
+                Some(Entry::Own(own, value)) => {
+                    let parent = Parent::BlockEntry { key: own, mapping: id };
+                    if tree.node(own).explicit {
+                        return Err(
+                            self.unsupported(own, "an entry written with ? is not edited; expected `key: value`")
+                        );
+                    }
+                    if self.restore(value, child, parent)? {
+                    } else if child.delete {
+                        deleted.push(own);
+                    } else {
+                        self.node(value, child, parent)?;
+                    }
+                }
+                Some(Entry::Merged(_)) if child.delete => {
+                    return Err(self.unsupported(id, "what << supplies cannot be deleted"));
+                }
+                Some(Entry::Merged(value)) => {
+                    let value = self.edited_value(value, child)?;
+                    added.push((key.to_string(), value, true));
+                }
+                None => added.push((key.to_string(), child.make(&self.here())?, false)),
+            }
+            self.path.pop();
+        }
+        self.delete_entries(id, &deleted)?;
+        added.extend(edits.adds.iter().map(|(key, value)| ((*key).to_owned(), (*value).clone(), false)));
+        if added.is_empty() {
+            return Ok(());
+        }
+        let node = tree.node(id);
+        let column = gaps::column(tree.text, node.start);
+        // Comments that are indented deeper than what the mapping hangs on belong to it, and stay above.
+        let above = match parent {
+            Parent::BlockEntry { key, .. } => Some(gaps::column(tree.text, tree.node(key).start)),
+            Parent::BlockItem => Some(gaps::column(tree.text, node.lead)),
+            Parent::Root | Parent::Flow => None,
+        };
+        let position = gaps::after_content(tree.text, node.end, above);
+        let style = self.style;
+        self.style = style.within(tree, id);
+        self.insert_lines(position, |block| {
+            for (key, value, merged) in &added {
+                block.line(column);
+                if !merged {
+                    block.entry(key, value, column);
+                } else if crate::yaml::emit::is_block(value) {
+                    block.out.push_str(&format!("{key}: {MARK} {MERGED}"));
+                    block.below_key(value, column);
+                } else {
+                    block.entry(key, value, column);
+                    block.out.push_str(&format!(" {MARK} {MERGED}"));
+                }
+            }
+        });
+        self.style = style;
+        Ok(())
+    }
+
+    /// Puts a value in the place of a null, an alias or an empty collection, whose text is kept behind a mark.
+    pub(super) fn write_out_in_block(&mut self, id: NodeId, value: &Value<'_>, parent: Parent) {
+        let tree = self.tree;
+        let node = tree.node(id);
+        let block = crate::yaml::emit::is_block(value);
+        let mut before = String::new();
+        if node.is_empty() {
+            before.push(' ');
+        }
+        if !block {
+            crate::yaml::emit::flow(&mut before, value, crate::yaml::emit::Place::Block, true);
+            before.push(' ');
+        }
+        before.push_str(MARK);
+        if !node.is_empty() {
+            before.push(' ');
+        }
+        self.insert(if node.is_empty() { node.lead + 1 } else { node.start }, before);
+        if !block {
+            return;
+        }
+        // The value's lines stand below its key, or at the column of its dash plus two.
+        let (column, key) = match parent {
+            Parent::BlockEntry { key, mapping } => (gaps::column(tree.text, tree.node(key).start), Some(mapping)),
+            _ => (gaps::column(tree.text, node.lead), None),
+        };
+        let position = gaps::after_content(tree.text, node.end, Some(column));
+        let style = self.style;
+        if let Some(mapping) = key {
+            self.style = self.style.within(tree, mapping);
+        }
+        self.insert_lines(position, |block| match key {
+            Some(_) => block.below_key(value, column),
+            None => block.lines(value, column + 2),
+        });
+        self.style = style;
+    }
+
+    /// Right below the key or dash that introduces a sequence, above the comments of its first item.
+    fn before_first_item(&self, id: NodeId, first: NodeId) -> Result<usize, Refusal> {
+        let text = self.tree.text;
+        let dash = self.tree.node(first).lead;
+        if !gaps::begins_line(text, dash) {
+            return Err(self.unsupported(
+                first,
+                "a list that begins behind another indicator is not edited; begin it on a line of its own",
+            ));
+        }
+        // Only properties (`&a`) and comments stand between: after the last line that holds anything but a comment.
+        let mut position = if self.tree.node(id).lead < dash {
+            gaps::next_line(text, self.tree.node(id).lead)
+        } else {
+            gaps::line_start(text, dash)
+        };
+        let mut line = position;
+        while line < gaps::line_start(text, dash) {
+            let content = text[line..gaps::line_end(text, line)].trim();
+            line = gaps::next_line(text, line);
+            if !content.is_empty() && !content.starts_with('#') {
+                position = line;
+            }
+        }
+        Ok(position)
+    }
+
+    /// Inserts whole lines at the start of a line, or after a last line that has no line break.
+    fn insert_lines(&mut self, position: usize, write: impl FnOnce(&mut Block<'_>)) {
+        let text = self.tree.text;
+        let newline = self.newline(position);
+        let mut lines = String::new();
+        write(&mut Block { out: &mut lines, style: self.style, newline });
+        // Every line was begun with a line break; it belongs at its end, unless the text has none there.
+        if position == 0 || text.as_bytes()[position - 1] == b'\n' {
+            lines.drain(..newline.len());
+            lines.push_str(newline);
+        }
+        self.insert(position, lines);
+    }
+
+    /// Deletes entries of a block mapping.
+    fn delete_entries(&mut self, id: NodeId, keys: &[NodeId]) -> Result<(), Refusal> {
+        let tree = self.tree;
+        let entries: Vec<(NodeId, NodeId)> = tree.entries(id).collect();
+        for (index, (key, value)) in entries.iter().enumerate() {
+            if !keys.contains(key) {
+                continue;
+            }
+            // A first entry behind a dash gives its place to the next entry that stays.
+            let next = entries[index + 1..].iter().map(|(key, _)| key).find(|key| !keys.contains(key));
+            let start = tree.node(*key).start;
+            if index > 0 && !gaps::begins_line(tree.text, start) {
+                return Err(self.unsupported(*key, "an entry that does not begin its line is not deleted"));
+            }
+            let behind_dash = !gaps::begins_line(tree.text, start);
+            if behind_dash {
+                let Some(next) = next else {
+                    return Err(self.unsupported(*key, "the only entry behind a dash is not deleted"));
+                };
+                self.delete(start..tree.node(*next).start);
+                // Those between are gone with it.
+                let between = entries[index + 1..].iter().take_while(|(key, _)| key != next).count();
+                return self.delete_rest(&entries[index + 1 + between..], keys);
+            }
+            self.delete_lines(
+                start,
+                tree.node(*value).end.max(tree.node(*value).lead + 1),
+                next.map(|next| tree.node(*next).start),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn delete_rest(&mut self, entries: &[(NodeId, NodeId)], keys: &[NodeId]) -> Result<(), Refusal> {
+        for (key, value) in entries.iter().filter(|(key, _)| keys.contains(key)) {
+            let value = self.tree.node(*value);
+            self.delete_lines(self.tree.node(*key).start, value.end.max(value.lead + 1), None)?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the lines from the one that begins at `start` (after blanks) to the one that holds
+    /// `end`. What begins behind another indicator gives its place to what stands at `next`.
+    pub(super) fn delete_lines(&mut self, start: usize, end: usize, next: Option<usize>) -> Result<(), Refusal> {
+        let text = self.tree.text;
+        if gaps::begins_line(text, start) {
+            self.delete(gaps::line_start(text, start)..gaps::next_line(text, end));
+            return Ok(());
+        }
+        match next {
+            Some(next) => {
+                self.delete(start..next);
+                Ok(())
+            }
+            None => Err(Refusal::Unsupported {
+                offset: start,
+                what: "what stands alone behind another indicator is not deleted",
+            }),
+        }
+    }
+
+    /// The lines of a block collection, from its first to its last.
+    pub(super) fn block_lines(&self, id: NodeId) -> Range<usize> {
+        let tree = self.tree;
+        let node = tree.node(id);
+        let start = tree.children(id).next().map_or(node.start, |first| tree.node(first).lead.min(node.start));
+        gaps::line_start(tree.text, start)..gaps::next_line(tree.text, node.end)
+    }
+
+    /// Where the mark that belongs to a value stands, if there is one.
+    pub(super) fn mark(&self, value: NodeId) -> Option<was::Was> {
+        was::find(self.tree, value)
+    }
+}
+
+/// Joins deletions that adjoin. Where the text has no last line break and its last lines go, the
+/// line break before them goes too.
+pub(super) fn join_deletions(text: &str, splices: Vec<Splice>) -> Vec<Splice> {
+    let mut joined: Vec<Splice> = Vec::with_capacity(splices.len());
+    for splice in splices {
+        match joined.last_mut() {
+            Some(last) if splice.text.is_empty() && last.text.is_empty() && splice.range.start <= last.range.end => {
+                last.range.end = last.range.end.max(splice.range.end);
+            }
+            _ => joined.push(splice),
+        }
+    }
+    if let Some(last) = joined.last_mut() {
+        let range = &mut last.range;
+        let whole_lines = range.start > 0 && text.as_bytes()[range.start - 1] == b'\n';
+        if last.text.is_empty()
+            && range.start < range.end
+            && range.end == text.len()
+            && !text.ends_with('\n')
+            && whole_lines
+        {
+            range.start -= if text[..range.start].ends_with("\r\n") { 2 } else { 1 };
+        }
+    }
+    joined
+}

@@ -1,0 +1,226 @@
+//! Edits as splices of the source text: what a plan asks for, carried out in the file's own style.
+//!
+//! Every edit of block YAML only adds text; what it replaces is kept in a comment (see
+//! [`super::was`]). Removal takes that text out again.
+//!
+//! | module | what it edits |
+//! |---|---|
+//! | `block` | block mappings and sequences, by lines |
+//! | `flow` | flow collections and JSON, between brackets |
+//! | `scalars` | the text of scalars |
+//! | `restore` | places where an old value stands behind a mark |
+
+mod block;
+mod flow;
+mod restore;
+mod scalars;
+
+use super::style::Style;
+use super::tree::{NodeId, NodeKind, ParseError, Tree};
+use crate::value::edit::{EditError, EditTree, apply_tree};
+use crate::value::{Edit, Path, Step, Value};
+use std::ops::Range;
+use thiserror::Error;
+
+/// Text in place of a range of bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Splice {
+    /// What goes; empty for an insertion.
+    pub range: Range<usize>,
+    /// What comes.
+    pub text: String,
+}
+
+/// What is to be done to a document's text.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Edited {
+    /// The splices: sorted, disjoint.
+    pub splices: Vec<Splice>,
+    /// Places that are not what the plan says, because their old value was restored as it was
+    /// written: an empty list instead of none.
+    pub restored: Vec<(Path, Value<'static>)>,
+}
+
+/// Why a plan cannot be carried out on a text.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum Refusal {
+    /// The edit falls inside a node that an alias elsewhere stands for.
+    #[error("the edit would change every place that uses this anchor")]
+    SharedAnchor {
+        /// The anchored node.
+        offset: usize,
+    },
+    /// The place is written in a way that is not edited.
+    #[error("{what}")]
+    Unsupported {
+        /// The place.
+        offset: usize,
+        /// In what way.
+        what: &'static str,
+    },
+    /// The document's aliases stand for too much.
+    #[error("{0}")]
+    Parse(#[from] ParseError),
+    /// The plan does not fit the document: a defect of the plan.
+    #[error("{0}")]
+    Misfit(#[from] EditError),
+}
+
+/// Turns edits into splices.
+///
+/// # Errors
+/// When the place of an edit is shared or written in a way that is not edited.
+pub fn edit(tree: &Tree<'_>, edits: &[Edit]) -> Result<Edited, Refusal> {
+    let edits = EditTree::new(edits);
+    let Some(root) = tree.root() else {
+        return Err(Refusal::Unsupported { offset: 0, what: "the document is empty" });
+    };
+    if has_lone_carriage_return(tree.text) {
+        return Err(Refusal::Unsupported {
+            offset: 0,
+            what: "a carriage return ends a line by itself; expected \\n or \\r\\n",
+        });
+    }
+    let mut editor =
+        Editor { tree, style: Style::of(tree), splices: Vec::new(), restored: Vec::new(), path: Vec::new() };
+    editor.node(root, &edits, Parent::Root)?;
+    let Editor { mut splices, restored, .. } = editor;
+    // What is put at one place stays in the order in which it was decided: inner before outer.
+    splices.sort_by_key(|splice| splice.range.start);
+    let splices = block::join_deletions(tree.text, splices);
+    Ok(Edited { splices, restored })
+}
+
+impl Edited {
+    /// The edited text.
+    pub fn text(&self, original: &str) -> String {
+        let added: usize = self.splices.iter().map(|splice| splice.text.len()).sum();
+        let mut text = String::with_capacity(original.len() + added);
+        let mut at = 0;
+        for splice in &self.splices {
+            text.push_str(&original[at..splice.range.start]);
+            text.push_str(&splice.text);
+            at = splice.range.end;
+        }
+        text.push_str(&original[at..]);
+        text
+    }
+}
+
+fn has_lone_carriage_return(text: &str) -> bool {
+    memchr::memchr_iter(b'\r', text.as_bytes()).any(|at| text.as_bytes().get(at + 1) != Some(&b'\n'))
+}
+
+/// How a node hangs in its collection.
+#[derive(Debug, Clone, Copy)]
+enum Parent {
+    /// It is the document.
+    Root,
+    /// It is the value of this key in a block mapping.
+    BlockEntry { key: NodeId, mapping: NodeId },
+    /// It is an item of a block sequence.
+    BlockItem,
+    /// It stands between brackets.
+    Flow,
+}
+
+struct Editor<'r, 't> {
+    tree: &'r Tree<'t>,
+    style: Style,
+    splices: Vec<Splice>,
+    restored: Vec<(Path, Value<'static>)>,
+    /// Where the walk is.
+    path: Vec<Step>,
+}
+
+impl Editor<'_, '_> {
+    /// Carries out what is to happen at a node and below.
+    fn node(&mut self, id: NodeId, edits: &EditTree<'_>, parent: Parent) -> Result<(), Refusal> {
+        let node = self.tree.node(id);
+        if self.tree.is_shared(id) {
+            return Err(Refusal::SharedAnchor { offset: node.start });
+        }
+        if node.explicit {
+            return Err(self.unsupported(id, "an entry written with ? is not edited; expected `key: value`"));
+        }
+        match &node.kind {
+            NodeKind::Alias { .. } => {
+                let value = self.edited_value(id, edits)?;
+                self.write_out(id, &value, parent)
+            }
+            NodeKind::Scalar { text, typed, .. } => {
+                if *typed
+                    && crate::value::scalar::resolve(text) == crate::value::ScalarType::Null
+                    && edits.cut.is_none()
+                {
+                    let value = edits.make(&self.here())?;
+                    self.write_out(id, &value, parent)
+                } else {
+                    self.scalar(id, edits, parent)
+                }
+            }
+            NodeKind::Sequence { flow: false } => self.block_sequence(id, edits),
+            NodeKind::Mapping { flow: false } => self.block_mapping(id, edits, parent),
+            // `env: []` in block style becomes a block list; brackets over several lines stay.
+            NodeKind::Sequence { .. } | NodeKind::Mapping { .. } if self.is_empty_in_block(id, parent) => {
+                let value = self.edited_value(id, edits)?;
+                if super::emit::is_block(&value) { self.write_out(id, &value, parent) } else { Ok(()) }
+            }
+            NodeKind::Sequence { .. } => self.flow_sequence(id, edits),
+            NodeKind::Mapping { .. } => self.flow_mapping(id, edits),
+        }
+    }
+
+    /// Puts a value in the place of a null, an alias or an empty collection.
+    fn write_out(&mut self, id: NodeId, value: &Value<'_>, parent: Parent) -> Result<(), Refusal> {
+        if self.tree.node(id).is_anchored() {
+            return Err(self.unsupported(id, "an anchor on an empty value is not edited; write the value out"));
+        }
+        match parent {
+            Parent::Flow => self.write_out_in_flow(id, value),
+            Parent::BlockEntry { .. } | Parent::BlockItem => self.write_out_in_block(id, value, parent),
+            Parent::Root => return Err(self.unsupported(id, "the document is empty")),
+        }
+        Ok(())
+    }
+
+    fn is_empty_in_block(&self, id: NodeId, parent: Parent) -> bool {
+        let node = self.tree.node(id);
+        matches!(parent, Parent::BlockEntry { .. } | Parent::BlockItem)
+            && node.next == id + 1
+            && !self.tree.text[node.start..node.end].contains('\n')
+            && node.start < node.end
+    }
+
+    /// The value of a node once the edits are made.
+    fn edited_value(&self, id: NodeId, edits: &EditTree<'_>) -> Result<Value<'static>, Refusal> {
+        let value = self.tree.value_of(id)?.into_owned();
+        Ok(apply_tree(value, edits, &self.here())?)
+    }
+
+    fn here(&self) -> Path {
+        self.path.iter().cloned().collect()
+    }
+
+    fn insert(&mut self, at: usize, text: String) {
+        self.splices.push(Splice { range: at..at, text });
+    }
+
+    fn delete(&mut self, range: Range<usize>) {
+        self.splices.push(Splice { range, text: String::new() });
+    }
+
+    fn unsupported(&self, id: NodeId, what: &'static str) -> Refusal {
+        Refusal::Unsupported { offset: self.tree.node(id).start, what }
+    }
+
+    /// The line break that is used before an offset.
+    fn newline(&self, at: usize) -> &'static str {
+        let text = self.tree.text;
+        let before = memchr::memrchr(b'\n', &text.as_bytes()[..at]);
+        match before.or_else(|| memchr::memchr(b'\n', text.as_bytes())) {
+            Some(found) if found > 0 && text.as_bytes()[found - 1] == b'\r' => "\r\n",
+            _ => "\n",
+        }
+    }
+}

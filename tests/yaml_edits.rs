@@ -1,0 +1,273 @@
+//! Edits of the source text, case by case: what comes out, that it means what was planned, and that
+//! taking it out again gives the bytes back.
+
+use prelit::value::{Edit, Path, Step, Value};
+use prelit::yaml::{Tree, edit, proof};
+
+/// `a.b[0].c` as a path.
+fn path(text: &str) -> Path {
+    let mut steps = Vec::new();
+    for part in text.split('.').filter(|part| !part.is_empty()) {
+        let mut pieces = part.split('[');
+        if let Some(key) = pieces.next().filter(|key| !key.is_empty()) {
+            steps.push(Step::Key(key.to_owned().into()));
+        }
+        for index in pieces {
+            steps.push(Step::Index(index.trim_end_matches(']').parse().unwrap()));
+        }
+    }
+    steps.into_iter().collect()
+}
+
+fn variable(name: &str) -> Value<'static> {
+    Value::map([("name", Value::text(name.to_owned())), ("value", Value::text("1"))])
+}
+
+fn append(list: &str, at: usize, names: &[&str]) -> Edit {
+    Edit::Insert { list: path(list), at, items: names.iter().map(|name| variable(name)).collect() }
+}
+
+fn add(map: &str, key: &str, value: &str) -> Edit {
+    Edit::Add { map: path(map), key: key.to_owned(), value: Value::text(value.to_owned()) }
+}
+
+fn prefix(at: &str, text: &str) -> Edit {
+    Edit::Prefix { scalar: path(at), text: text.to_owned() }
+}
+
+fn delete(at: &str) -> Edit {
+    Edit::Delete { at: path(at) }
+}
+
+/// Carries edits out and proves them.
+#[track_caller]
+fn edited(text: &str, edits: &[Edit]) -> String {
+    let tree = Tree::parse(text).unwrap_or_else(|error| panic!("{error} at {}\n{text}", error.offset));
+    let edited = edit::edit(&tree, edits).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let result = edited.text(text);
+    if let Err(error) = proof::prove(tree.value().unwrap(), edits, &edited, &result) {
+        panic!("{error}\n--- before\n{text}\n--- after\n{result}");
+    }
+    result
+}
+
+/// The edits give this text, and the undoing edits give the original back.
+#[track_caller]
+fn there_and_back(before: &str, edits: &[Edit], after: &str, undo: &[Edit]) {
+    let result = edited(before, edits);
+    assert_eq!(result, after, "there");
+    assert_eq!(edited(&result, undo), before, "and back");
+}
+
+#[test]
+fn items_are_appended_in_the_style_of_the_list() {
+    there_and_back(
+        "env:\n- name: A\n  value: b\nx: y\n",
+        &[append("env", 1, &["B"])],
+        "env:\n- name: A\n  value: b\n- name: B\n  value: \"1\"\nx: y\n",
+        &[delete("env[1]")],
+    );
+    there_and_back(
+        "env:\n    - name: A\nx: y\n",
+        &[append("env", 0, &["F"]), append("env", 1, &["B"])],
+        "env:\n    - name: F\n      value: \"1\"\n    - name: A\n    - name: B\n      value: \"1\"\nx: y\n",
+        &[delete("env[0]"), delete("env[2]")],
+    );
+}
+
+#[test]
+fn comments_stay_with_what_they_speak_of() {
+    there_and_back(
+        "env: # all of it\n  # the first\n  - name: A\n    # deeper than the dash\n  # - name: OLD\n# end\nx: y\n",
+        &[append("env", 0, &["F"]), append("env", 1, &["B"])],
+        "env: # all of it\n  - name: F\n    value: \"1\"\n  # the first\n  - name: A\n    # deeper than the dash\n  - name: B\n    value: \"1\"\n  # - name: OLD\n# end\nx: y\n",
+        &[delete("env[0]"), delete("env[2]")],
+    );
+}
+
+#[test]
+fn a_new_key_is_the_last_of_its_mapping() {
+    there_and_back(
+        "a:\n  b: c\n  # of b\n    # deeper\n\n# of a\nd: e",
+        &[add("a", "k", "v"), add("", "z", "on")],
+        "a:\n  b: c\n  # of b\n    # deeper\n  k: v\n\n# of a\nd: e\nz: \"on\"",
+        &[delete("a.k"), delete("z")],
+    );
+}
+
+#[test]
+fn the_file_keeps_its_line_ends() {
+    there_and_back(
+        "env:\r\n- name: A\r\n",
+        &[append("env", 1, &["B"])],
+        "env:\r\n- name: A\r\n- name: B\r\n  value: \"1\"\r\n",
+        &[delete("env[1]")],
+    );
+    there_and_back(
+        "env:\r\n- name: A",
+        &[append("env", 1, &["B"])],
+        "env:\r\n- name: A\r\n- name: B\r\n  value: \"1\"",
+        &[delete("env[1]")],
+    );
+}
+
+#[test]
+fn empty_values_are_kept_behind_a_mark() {
+    for (before, after) in [
+        ("env: []\nx: y\n", "env: # prelit:was []\n  - name: B\n    value: \"1\"\nx: y\n"),
+        ("env: [] # none\nx: y\n", "env: # prelit:was [] # none\n  - name: B\n    value: \"1\"\nx: y\n"),
+        ("env: null\nx: y\n", "env: # prelit:was null\n  - name: B\n    value: \"1\"\nx: y\n"),
+        ("env: ~\n", "env: # prelit:was ~\n  - name: B\n    value: \"1\"\n"),
+        ("env:\nx: y\n", "env: # prelit:was\n  - name: B\n    value: \"1\"\nx: y\n"),
+        ("env: # why\nx: y\n", "env: # prelit:was # why\n  - name: B\n    value: \"1\"\nx: y\n"),
+        ("env:   \nx: y\n", "env: # prelit:was   \n  - name: B\n    value: \"1\"\nx: y\n"),
+        ("env:", "env: # prelit:was\n  - name: B\n    value: \"1\""),
+        ("env:\n  []\nx: y\n", "env:\n  # prelit:was []\n  - name: B\n    value: \"1\"\nx: y\n"),
+    ] {
+        there_and_back(before, &[append("env", 0, &["B"])], after, &[delete("env")]);
+    }
+    there_and_back("a: {}\n", &[add("a", "k", "v")], "a: # prelit:was {}\n  k: v\n", &[delete("a")]);
+    there_and_back("v: null # c\n", &[prefix("v", "x:")], "v: \"x:\" # prelit:was null # c\n", &[delete("v")]);
+    there_and_back("v:\n", &[prefix("v", "/x")], "v: /x # prelit:was\n", &[delete("v")]);
+}
+
+#[test]
+fn aliases_on_the_path_are_written_out() {
+    there_and_back(
+        "base: &env\n- name: A\nc:\n  env: *env\n",
+        &[append("c.env", 1, &["B"])],
+        "base: &env\n- name: A\nc:\n  env: # prelit:was *env\n  - name: A\n  - name: B\n    value: \"1\"\n",
+        &[delete("c.env[1]")],
+    );
+    there_and_back(
+        "base: &c\n  name: A\nlist:\n- *c\n",
+        &[add("list[0]", "k", "v")],
+        "base: &c\n  name: A\nlist:\n- # prelit:was *c\n  name: A\n  k: v\n",
+        &[delete("list[0].k")],
+    );
+}
+
+#[test]
+fn what_a_merge_key_supplies_is_written_out() {
+    there_and_back(
+        "base: &b\n  env:\n    - name: A\nc:\n  <<: *b\n  name: x\n",
+        &[append("c.env", 1, &["B"])],
+        "base: &b\n  env:\n    - name: A\nc:\n  <<: *b\n  name: x\n  env: # prelit:was <<\n    - name: A\n    - name: B\n      value: \"1\"\n",
+        &[delete("c.env[1]")],
+    );
+}
+
+#[test]
+fn a_shared_anchor_is_not_edited() {
+    let tree = Tree::parse("a: &a\n- name: A\nb: *a\n").unwrap();
+    let refusal = edit::edit(&tree, &[append("a", 1, &["B"])]).unwrap_err();
+    assert!(matches!(refusal, edit::Refusal::SharedAnchor { .. }), "{refusal}");
+    // An anchor that nobody uses is only a name.
+    there_and_back(
+        "a: &a\n- name: A\n",
+        &[append("a", 1, &["B"])],
+        "a: &a\n- name: A\n- name: B\n  value: \"1\"\n",
+        &[delete("a[1]")],
+    );
+}
+
+#[test]
+fn text_is_put_before_scalars_of_every_style() {
+    let cut = [Edit::Cut { scalar: path("v"), bytes: 3 }];
+    for (before, after) in [
+        ("v: /app\n", "v: /x:/app\n"),
+        ("v: \"/app\"\n", "v: \"/x:/app\"\n"),
+        ("v: '/a''pp'\n", "v: '/x:/a''pp'\n"),
+        ("v: |\n  /app\nw: x\n", "v: |\n  /x:/app\nw: x\n"),
+        ("v: >-\n  /app\n  /lib\nw: x\n", "v: >-\n  /x:/app\n  /lib\nw: x\n"),
+        ("v: /app\n  /lib\nw: x\n", "v: /x:/app\n  /lib\nw: x\n"),
+        ("v: 8080\n", "v: /x:8080\n"),
+        ("v: &a /app # c\n", "v: &a /x:/app # c\n"),
+        ("{v: /app}\n", "{v: /x:/app}\n"),
+        ("{\"v\": \"/app\"}\n", "{\"v\": \"/x:/app\"}\n"),
+    ] {
+        there_and_back(before, &[prefix("v", "/x:")], after, &cut);
+    }
+    assert_eq!(edited("{v: /a\"p}\n", &[prefix("v", "k=v,")]), "{v: \"k=v,/a\\\"p\"}\n");
+    assert_eq!(edited("{\"v\": 80}\n", &[prefix("v", "/x:")]), "{\"v\": \"/x:80\"}\n");
+}
+
+#[test]
+fn flow_style_is_edited_between_its_brackets() {
+    there_and_back(
+        "{env: [{name: A}], x: y}\n",
+        &[append("env", 1, &["B"])],
+        "{env: [{name: A}, {name: B, value: \"1\"}], x: y}\n",
+        &[delete("env[1]")],
+    );
+    there_and_back(
+        "env: [{name: A}]\n",
+        &[append("env", 0, &["F"]), append("env", 1, &["B"])],
+        "env: [{name: F, value: \"1\"}, {name: A}, {name: B, value: \"1\"}]\n",
+        &[delete("env[0]"), delete("env[2]")],
+    );
+    there_and_back("m: {a: b}\n", &[add("m", "k", "v")], "m: {a: b, k: v}\n", &[delete("m.k")]);
+    there_and_back(
+        "env: [\n  {name: A}, # first\n  {name: C} # last\n]\n",
+        &[append("env", 1, &["B"]), append("env", 2, &["D"])],
+        "env: [\n  {name: A}, # first\n  {name: B, value: \"1\"},\n  {name: C}, # last\n  {name: D, value: \"1\"}\n]\n",
+        &[delete("env[1]"), delete("env[3]")],
+    );
+    there_and_back(
+        "env: [\n  {name: A},\n]\n",
+        &[append("env", 1, &["B"])],
+        "env: [\n  {name: A},\n  {name: B, value: \"1\"},\n]\n",
+        &[delete("env[1]")],
+    );
+}
+
+#[test]
+fn json_stays_json() {
+    there_and_back(
+        "{\"env\":[{\"name\":\"A\"}]}",
+        &[append("env", 1, &["B"]), add("", "k", "v")],
+        "{\"env\":[{\"name\":\"A\"},{\"name\":\"B\",\"value\":\"1\"}],\"k\":\"v\"}",
+        &[delete("env[1]"), delete("k")],
+    );
+    there_and_back(
+        "{\n    \"env\": [\n        {\n            \"name\": \"A\"\n        }\n    ]\n}\n",
+        &[append("env", 1, &["B"]), Edit::Add { map: Path::ROOT, key: "k".into(), value: Value::texts(["a", "b"]) }],
+        "{\n    \"env\": [\n        {\n            \"name\": \"A\"\n        },\n        {\n            \"name\": \"B\",\n            \"value\": \"1\"\n        }\n    ],\n    \"k\": [\n        \"a\",\n        \"b\"\n    ]\n}\n",
+        &[delete("env[1]"), delete("k")],
+    );
+    for empty in ["[]", "null"] {
+        assert_eq!(
+            edited(&format!("{{\n  \"env\": {empty}\n}}\n"), &[append("env", 0, &["B"])]),
+            "{\n  \"env\": [\n    {\n      \"name\": \"B\",\n      \"value\": \"1\"\n    }\n  ]\n}\n"
+        );
+    }
+}
+
+#[test]
+fn block_scalars_beside_the_edit_keep_their_text() {
+    for scalar in ["|\n  one\n  two\n", "|+\n  one\n\n\n", "|-\n  one\n\n", ">\n  one\n  two\n\n", "|2\n    one\n   \n"]
+    {
+        let before = format!("a: {scalar}");
+        let after = edited(&before, &[add("", "k", "v")]);
+        assert_eq!(edited(&after, &[delete("k")]), before);
+        let before = format!("l:\n- a: {}m: n\n", scalar.replace("\n  ", "\n    "));
+        let after = edited(&before, &[append("l", 1, &["B"]), add("l[0]", "k", "v")]);
+        assert_eq!(edited(&after, &[delete("l[1]"), delete("l[0].k")]), before, "{after}");
+    }
+}
+
+#[test]
+fn duplicate_keys_are_an_error_with_both_places() {
+    let error = Tree::parse("a: 1\nb: 2\na: 3\n").unwrap_err();
+    assert_eq!((error.offset, error.related), (10, Some(0)));
+}
+
+#[test]
+fn missing_maps_are_made() {
+    there_and_back(
+        "t:\n  spec:\n    a: b\n",
+        &[add("t.metadata.annotations", "example.com/k", "{\"v\":1}")],
+        "t:\n  spec:\n    a: b\n  metadata:\n    annotations:\n      example.com/k: '{\"v\":1}'\n",
+        &[delete("t.metadata")],
+    );
+}
