@@ -1,3 +1,230 @@
-//! Streams and trees of manifests in, the same out, instrumented.
+//! Streams and trees of manifests in, the same out, instrumented: which documents are parsed, the
+//! engine's plans as splices of the text, positions, and what is to be said of it all.
+//!
+//! A run has two passes, because a configuration may stand behind the workloads that it selects:
+//! [`Survey`] looks every source over for `AutoInstrumentation` resources, then [`Run::render`] decides each
+//! document by itself. Both can be called for many sources at once.
 
+mod document;
+pub mod lines;
 pub mod report;
+mod scan;
+mod survey;
+
+use crate::api::{Reason, Settings};
+use crate::inject::engine::Engine;
+use crate::manifest::Row as KindRow;
+use crate::yaml;
+use crate::yaml::documents::{Document, documents};
+use document::{DocumentResult, Failed};
+use lines::Lines;
+use rayon::prelude::*;
+use report::{Position, Remark, Report};
+use scan::Scan;
+use std::ops::Range;
+
+pub use survey::Survey;
+pub use yaml::Splice;
+
+/// What is done to the workloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Injections are made, renewed, and taken out where a workload is opted out.
+    Inject,
+    /// Injections are taken out.
+    Remove,
+}
+
+/// What a run is to do.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What is done.
+    pub action: Action,
+    /// The settings.
+    pub settings: Settings,
+    /// The namespace of objects that name none.
+    pub namespace: Option<String>,
+    /// Kinds that the user named, with the paths of their pod templates.
+    pub workloads: Vec<KindRow>,
+    /// Whether injections that somebody changed are renewed or removed all the same.
+    pub force: bool,
+    /// Whether every document is parsed, so that there is an answer for each.
+    pub thorough: bool,
+}
+
+/// One file, or a stream.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'s> {
+    /// As it is shown: a path, or `<stdin>`.
+    pub name: &'s str,
+    /// Its bytes.
+    pub bytes: &'s [u8],
+    /// Whether a document that cannot be parsed is a remark, not an error.
+    pub lenient: bool,
+    /// Why the whole file is left alone.
+    pub left_alone: Option<Reason>,
+}
+
+/// What is to be done to one source.
+#[derive(Debug, Clone, Default)]
+pub struct Rendered {
+    /// Splices of the source's bytes: sorted, disjoint.
+    pub splices: Vec<Splice>,
+    /// What was done and why.
+    pub report: Report,
+}
+
+/// Why a run cannot go on: everything that was found, not only the first.
+#[derive(Debug, Clone, Default)]
+pub struct Failures(pub Vec<Failure>);
+
+/// One reason why a run cannot go on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failure {
+    /// Where.
+    pub position: Option<Position>,
+    /// What was found, and what was expected.
+    pub message: String,
+    /// The line of the source at that position.
+    pub source_line: Option<String>,
+}
+
+impl Failure {
+    fn at(lines: &Lines<'_>, offset: usize, message: impl Into<String>) -> Self {
+        Failure {
+            position: Some(lines.position(offset)),
+            message: message.into(),
+            source_line: Some(lines.source_line(offset)),
+        }
+    }
+}
+
+/// Documents are decided side by side from this number on.
+const PARALLEL: usize = 8;
+
+/// A run, ready to render its sources in any order.
+#[derive(Debug)]
+pub struct Run {
+    options: Options,
+    engine: Engine,
+    scan: Scan,
+}
+
+impl Run {
+    /// Prepares a run from what its sources were found to hold, and from the configurations that are given apart.
+    ///
+    /// # Errors
+    /// When a configuration cannot be read or is not valid, with every reason.
+    pub fn new(options: Options, configs: &[Source<'_>], surveys: Vec<Survey>) -> Result<Run, Failures> {
+        let mut failures = Failures::default();
+        let mut resources = Vec::new();
+        for config in configs {
+            match Survey::of_configuration(config, &options) {
+                Ok(survey) => resources.extend(survey.resources),
+                Err(found) => failures.0.extend(found.0),
+            }
+        }
+        resources.extend(surveys.into_iter().flat_map(|survey| survey.resources));
+        if !failures.0.is_empty() {
+            return Err(failures);
+        }
+        let kinds = crate::manifest::kind_names(&options.workloads);
+        let scan = Scan::new(kinds, !resources.is_empty(), options.thorough);
+        let engine = Engine::new(resources, &options.settings, options.namespace.clone());
+        Ok(Run { options, engine, scan })
+    }
+
+    /// Whether a source that holds nothing of ours can change at all.
+    pub fn has_configurations(&self) -> bool {
+        self.engine.has_resources()
+    }
+
+    /// Decides one source.
+    ///
+    /// # Errors
+    /// When a document that must be parsed cannot be, unless the source is lenient; when an edit could
+    /// not be proven.
+    pub fn render(&self, source: &Source<'_>) -> Result<Rendered, Failures> {
+        let lines = Lines::new(source.name, source.bytes);
+        let mut rendered = Rendered::default();
+        rendered.report.counts.files = 1;
+        if let Some(reason) = source.left_alone {
+            rendered.report.remarks.push(remark_on_file(&lines, reason));
+            rendered.report.counts.files_left_alone = 1;
+            return Ok(rendered);
+        }
+        if let Some(message) = not_utf8(source.bytes) {
+            return self.unreadable(source, &lines, rendered, message);
+        }
+        if source.lenient && memchr::memmem::find(source.bytes, b"apiVersion").is_none() {
+            rendered.report.remarks.push(remark_on_file(&lines, Reason::NotKubernetes));
+            rendered.report.counts.files_left_alone = 1;
+            return Ok(rendered);
+        }
+        let concerned = self.scan.may_concern(source.bytes);
+        let mut work: Vec<Document> = Vec::new();
+        for document in documents(source.bytes) {
+            rendered.report.counts.documents += 1;
+            if concerned && self.scan.must_parse(&source.bytes[document.text.start..document_end(&document)]) {
+                work.push(document);
+            }
+        }
+        let decide = |document: &Document| document::decide(self, source, document);
+        let results: Vec<Result<DocumentResult, Failed>> = if work.len() >= PARALLEL {
+            work.par_iter().map(decide).collect()
+        } else {
+            work.iter().map(decide).collect()
+        };
+        let mut failures = Failures::default();
+        for (document, result) in work.iter().zip(results) {
+            match result {
+                Ok(result) => result.append_to(&mut rendered, &lines, document.text.start),
+                Err(failed) => failed.append_to(&mut rendered, &mut failures, &lines, source.lenient, document),
+            }
+        }
+        rendered.report.counts.files_changed = usize::from(!rendered.splices.is_empty());
+        if failures.0.is_empty() { Ok(rendered) } else { Err(failures) }
+    }
+
+    fn unreadable(&self, source: &Source<'_>, lines: &Lines<'_>, mut rendered: Rendered, message: &str) -> Result<Rendered, Failures> {
+        if source.lenient {
+            let mut remark = remark_on_file(lines, Reason::Unparsable);
+            message.clone_into(&mut remark.detail);
+            rendered.report.remarks.push(remark);
+            return Ok(rendered);
+        }
+        Err(Failures(vec![Failure { position: Some(lines.position(0)), message: message.to_owned(), source_line: None }]))
+    }
+}
+
+/// Where a document ends, with what stands behind its `...`.
+fn document_end(document: &Document) -> usize {
+    document.after_end.as_ref().map_or(document.text.end, |rest| rest.end)
+}
+
+/// Encodings that could hide a workload from the scan.
+fn not_utf8(bytes: &[u8]) -> Option<&'static str> {
+    let utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || matches!(bytes, [0, _, ..] | [_, 0, ..]);
+    utf16.then_some("the text is UTF-16 or UTF-32; expected UTF-8")
+}
+
+fn remark_on_file(lines: &Lines<'_>, reason: Reason) -> Remark {
+    Remark { position: lines.position(0), object: String::new(), field: String::new(), reason, detail: String::new() }
+}
+
+/// The pieces of the edited source, in order, borrowed: what stays and what is new.
+pub fn pieces<'p>(bytes: &'p [u8], splices: &'p [Splice]) -> impl Iterator<Item = &'p [u8]> {
+    let mut at = 0;
+    let edited = splices.iter().flat_map(move |splice| {
+        let kept = at..splice.range.start;
+        at = splice.range.end;
+        [&bytes[kept], splice.text.as_bytes()]
+    });
+    let end = splices.last().map_or(0, |splice| splice.range.end);
+    edited.chain([&bytes[end..]]).filter(|piece| !piece.is_empty())
+}
+
+/// A range moved by an offset.
+fn shifted(range: &Range<usize>, by: usize) -> Range<usize> {
+    range.start + by..range.end + by
+}

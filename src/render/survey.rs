@@ -1,0 +1,111 @@
+//! The first pass: which `AutoInstrumentation` resources a source holds.
+
+use super::lines::Lines;
+use super::{Failure, Failures, Options, Source, scan};
+use crate::api::resource::{self, AutoInstrumentation};
+use crate::manifest::{self, Object};
+use crate::value::{Path, Value};
+use crate::yaml::documents::documents;
+use crate::yaml::tree::Tree;
+
+/// A configuration as it was found.
+#[derive(Debug, Clone)]
+pub struct Resource {
+    /// The resource.
+    pub resource: AutoInstrumentation,
+    /// Whether it applies to every namespace because it was given apart and names none.
+    pub everywhere: bool,
+}
+
+/// What was found in one source.
+#[derive(Debug, Default)]
+pub struct Survey {
+    pub(super) resources: Vec<Resource>,
+}
+
+impl Survey {
+    /// Looks one source over. Documents that cannot be parsed are left to the second pass.
+    ///
+    /// # Errors
+    /// When a configuration is not valid, with every reason.
+    pub fn of(source: &Source<'_>, options: &Options) -> Result<Survey, Failures> {
+        if source.left_alone.is_some() || !scan::may_configure(source.bytes) {
+            return Ok(Survey::default());
+        }
+        survey(source, options, false)
+    }
+
+    /// Reads a file of configurations: everything in it must be readable.
+    pub(super) fn of_configuration(source: &Source<'_>, options: &Options) -> Result<Survey, Failures> {
+        let survey = survey(source, options, true)?;
+        if survey.resources.is_empty() {
+            let lines = Lines::new(source.name, source.bytes);
+            let message = "no AutoInstrumentation (openlit.io/v1alpha1) was found; expected at least one";
+            return Err(Failures(vec![Failure { position: Some(lines.position(0)), message: message.to_owned(), source_line: None }]));
+        }
+        Ok(survey)
+    }
+
+    /// Whether a configuration was found.
+    pub fn has_resources(&self) -> bool {
+        !self.resources.is_empty()
+    }
+}
+
+fn survey(source: &Source<'_>, options: &Options, apart: bool) -> Result<Survey, Failures> {
+    let lines = Lines::new(source.name, source.bytes);
+    let mut survey = Survey::default();
+    let mut failures = Vec::new();
+    for document in documents(source.bytes) {
+        let range = document.text.clone();
+        if !apart && !scan::may_configure(&source.bytes[range.clone()]) {
+            continue;
+        }
+        let parsed = std::str::from_utf8(&source.bytes[range.clone()])
+            .map_err(|error| (error.valid_up_to(), "the text is not UTF-8; expected UTF-8".to_owned()))
+            .and_then(|text| Tree::parse(text).map_err(|error| (error.offset, error.message)));
+        let tree = match parsed {
+            Ok(tree) => tree,
+            Err((offset, message)) if apart => {
+                failures.push(Failure::at(&lines, range.start + offset, message));
+                continue;
+            }
+            Err(_) => continue,
+        };
+        let Ok(value) = tree.value() else { continue };
+        collect(&value, &Path::ROOT, apart, options, &mut survey, &mut |at, message| {
+            let offset = super::document::offset_of(&tree, at);
+            failures.push(Failure::at(&lines, range.start + offset, message));
+        });
+    }
+    if failures.is_empty() { Ok(survey) } else { Err(Failures(failures)) }
+}
+
+/// Collects the configurations of a value, those in lists too.
+fn collect(
+    value: &Value<'_>,
+    at: &Path,
+    apart: bool,
+    options: &Options,
+    survey: &mut Survey,
+    fail: &mut dyn FnMut(&Path, String),
+) {
+    for object in manifest::objects(value, &options.workloads) {
+        let Object::Configuration { value, at: below } = object else { continue };
+        let at = at.join(&below);
+        match resource::read(value) {
+            Ok(mut resource) => {
+                if resource.namespace().is_none() && !apart {
+                    resource.set_namespace(options.namespace.clone());
+                }
+                let everywhere = apart && resource.namespace().is_none();
+                survey.resources.push(Resource { resource, everywhere });
+            }
+            Err(problems) => {
+                for problem in problems {
+                    fail(&at.join(&problem.at), problem.message);
+                }
+            }
+        }
+    }
+}
