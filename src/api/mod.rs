@@ -7,6 +7,7 @@ pub mod quantity;
 pub mod reason;
 pub mod resource;
 pub mod selector;
+pub mod settings;
 pub mod syntax;
 
 pub use reason::{Finding, Reason, Severity};

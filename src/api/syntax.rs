@@ -116,6 +116,12 @@ pub const ATTRIBUTE_KEY: Syntax = Syntax {
 pub const QUANTITY: Syntax =
     Syntax { pattern: super::quantity::PATTERN, expected: "a quantity such as 100m, 0.5, 128Mi or 1Gi" };
 
+/// A kind that holds pod templates, as `--workload` takes it.
+pub const WORKLOAD: Syntax = Syntax {
+    pattern: r"^(([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?/)?[A-Z][A-Za-z0-9]*=[A-Za-z_][A-Za-z0-9_-]*(\[\*\])?(\.([A-Za-z_][A-Za-z0-9_-]*|\*)(\[\*\])?)*$",
+    expected: "group/Kind=path.to.template, such as batch.volcano.sh/Job=spec.tasks[*].template",
+};
+
 /// All of them, to find the words for a pattern.
 pub const ALL: &[Syntax] = &[
     ENV_NAME,
@@ -133,14 +139,15 @@ pub const ALL: &[Syntax] = &[
     PACKAGES,
     ATTRIBUTE_KEY,
     QUANTITY,
+    WORKLOAD,
 ];
 
 /// The compiled patterns, in the order of [`ALL`]: each is compiled when it is first needed.
-static COMPILED: [LazyLock<Option<Regex>>; 15] = {
+static COMPILED: [LazyLock<Option<Regex>>; 16] = {
     macro_rules! compiled {
         ($($index:literal)*) => { [$(LazyLock::new(|| Regex::new(ALL[$index].pattern).ok())),*] };
     }
-    compiled!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+    compiled!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
 };
 
 /// Whether a text has a syntax.
