@@ -1,29 +1,15 @@
 //! The effective configuration: one `AutoInstrumentation` and the settings, or the settings alone,
 //! resolved to everything that decides what is written.
 
-use crate::value::Value;
+use crate::api::resource::AutoInstrumentation;
+use crate::api::settings::{SecretEntry, Settings};
+use crate::api::syntax;
+use crate::value::{ScalarType, Value};
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
 
-/// Which instrumentation the packages hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Provider {
-    /// `OpenLIT`'s own SDK.
-    Openlit,
-    /// `OpenInference` by Arize.
-    Openinference,
-    /// `OpenLLMetry` by Traceloop.
-    Openllmetry,
-    /// The user's own init image.
-    Custom,
-}
-
-/// How the language of a container is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detection {
-    /// What is detected, and a single container that is not known to be something else.
-    Auto,
-    /// Only what is detected.
-    Strict,
-}
+pub use crate::api::resource::{Detection, Provider};
+pub use crate::api::settings::RunAsUser;
 
 /// OTLP headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,17 +23,6 @@ pub enum Headers {
         /// Its key.
         key: String,
     },
-}
-
-/// The user of the init container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunAsUser {
-    /// Non-root where the pod or an instrumented container demands it.
-    Auto,
-    /// None is written: OpenShift assigns one.
-    None,
-    /// This one.
-    Id(i64),
 }
 
 /// Quantities as Kubernetes writes them.
@@ -125,4 +100,535 @@ pub struct Configuration {
     pub run_as_user: RunAsUser,
     /// How the language is found.
     pub detection: Detection,
+}
+
+/// The version of [`Configuration::digest`]: another one for another serialisation.
+const DIGEST_VERSION: u32 = 1;
+
+/// The repositories of the published images.
+const PUBLISHED: [&str; 3] = [
+    "ghcr.io/openlit/openlit-ai-instrumentation",
+    "ghcr.io/openlit/openinference-ai-instrumentation",
+    "ghcr.io/openlit/openllmetry-ai-instrumentation",
+];
+
+impl Configuration {
+    /// The configuration of pods that a resource selects. What the resource does not say, the
+    /// settings do.
+    pub fn from_resource(resource: &AutoInstrumentation, settings: &Settings) -> Self {
+        let spec = &resource.spec;
+        let python = &spec.python.instrumentation;
+        let init = &python.init_container;
+        let image =
+            init_image(python.provider, python.custom_init_image.as_deref(), python.version.as_deref(), settings);
+        let literal = spec.otlp.headers.as_ref().and_then(crate::api::resource::Headers::text);
+        let secret = spec.otlp.headers_from.as_ref().map(|from| &from.secret_key_ref);
+        let headers = match (literal, secret) {
+            (_, Some(entry)) => Some(Headers::Secret { name: entry.name.clone(), key: entry.key.clone() }),
+            (Some(text), None) => Some(Headers::Literal(text)),
+            (None, None) => headers_of(settings),
+        };
+        let packages = python.custom_packages.as_deref().map(syntax::packages).unwrap_or_default();
+        Configuration {
+            name: resource.full_name(),
+            provider: python.provider,
+            init_image: image.reference,
+            published_image: image.published,
+            pull_policy: python.image_pull_policy.unwrap_or(settings.image_pull_policy).as_str().to_owned(),
+            endpoint: spec.otlp.endpoint.clone().unwrap_or_else(|| settings.otlp_endpoint.clone()),
+            headers,
+            timeout: spec.otlp.timeout.or(settings.otlp_timeout).map(i64::from),
+            environment: spec.resource.environment.clone().unwrap_or_else(|| settings.default_environment.clone()),
+            service_name: spec.resource.service_name.clone(),
+            service_namespace: spec.resource.service_namespace.clone(),
+            service_version: spec.resource.service_version.clone(),
+            attributes: spec.resource.attributes.clone().into_iter().collect(),
+            capture_message_content: spec.capture_message_content.unwrap_or(settings.capture_message_content),
+            detailed_tracing: spec.detailed_tracing.unwrap_or(settings.detailed_tracing),
+            custom_packages_text: python.custom_packages.clone().filter(|_| !packages.is_empty()),
+            custom_packages: packages,
+            no_deps: python.no_deps,
+            env: python.env.clone(),
+            volumes: python.volumes.clone(),
+            volume_mounts: python.volume_mounts.clone(),
+            volume_size_limit: python.volume_size_limit.clone().or_else(|| settings.volume_size_limit.clone()),
+            init_env: init.env.clone(),
+            init_volume_mounts: init.volume_mounts.clone(),
+            init_resources: init.resources.clone(),
+            init_security_context: init.security_context.clone(),
+            resources: resources_of(settings),
+            run_as_user: settings.init_run_as_user,
+            detection: python.detection.unwrap_or(settings.detection),
+        }
+    }
+
+    /// The default profile: the configuration of pods that the label selects, and no resource.
+    pub fn from_settings(settings: &Settings) -> Self {
+        let image = init_image(settings.default_provider, None, None, settings);
+        Configuration {
+            name: "settings".to_owned(),
+            provider: settings.default_provider,
+            init_image: image.reference,
+            published_image: image.published,
+            pull_policy: settings.image_pull_policy.as_str().to_owned(),
+            endpoint: settings.otlp_endpoint.clone(),
+            headers: headers_of(settings),
+            timeout: settings.otlp_timeout.map(i64::from),
+            environment: settings.default_environment.clone(),
+            service_name: None,
+            service_namespace: None,
+            service_version: None,
+            attributes: Vec::new(),
+            capture_message_content: settings.capture_message_content,
+            detailed_tracing: settings.detailed_tracing,
+            custom_packages: Vec::new(),
+            custom_packages_text: None,
+            no_deps: None,
+            env: Vec::new(),
+            volumes: Vec::new(),
+            volume_mounts: Vec::new(),
+            volume_size_limit: settings.volume_size_limit.clone(),
+            init_env: Vec::new(),
+            init_volume_mounts: Vec::new(),
+            init_resources: None,
+            init_security_context: None,
+            resources: resources_of(settings),
+            run_as_user: settings.init_run_as_user,
+            detection: settings.detection,
+        }
+    }
+
+    /// 16 hex digits that stand for everything that decides the result, the name excepted: the same
+    /// on every run and machine, whatever the order of keys in the manifest or the cluster.
+    pub fn digest(&self) -> String {
+        // Every field is named here, so that a new one cannot be forgotten.
+        let Configuration {
+            name: _,
+            provider,
+            init_image,
+            published_image,
+            pull_policy,
+            endpoint,
+            headers,
+            timeout,
+            environment,
+            service_name,
+            service_namespace,
+            service_version,
+            attributes,
+            capture_message_content,
+            detailed_tracing,
+            custom_packages,
+            custom_packages_text,
+            no_deps,
+            env,
+            volumes,
+            volume_mounts,
+            volume_size_limit,
+            init_env,
+            init_volume_mounts,
+            init_resources,
+            init_security_context,
+            resources,
+            run_as_user,
+            detection,
+        } = self;
+        let InitResources { cpu_request, memory_request, cpu_limit, memory_limit } = resources;
+        let mut text = Canonical(format!("configuration/{DIGEST_VERSION}\n"));
+        text.field("provider", provider.as_str());
+        text.field("init_image", init_image);
+        text.field("published_image", published_image);
+        text.field("pull_policy", pull_policy);
+        text.field("endpoint", endpoint);
+        match headers {
+            None => {}
+            Some(Headers::Literal(literal)) => text.field("headers", literal),
+            Some(Headers::Secret { name, key }) => text.field("headers_secret", format!("{name}/{key}")),
+        }
+        text.optional("timeout", timeout.as_ref());
+        text.field("environment", environment);
+        text.optional("service_name", service_name.as_ref());
+        text.optional("service_namespace", service_namespace.as_ref());
+        text.optional("service_version", service_version.as_ref());
+        for (key, value) in attributes {
+            text.field("attribute", key);
+            text.field("is", value);
+        }
+        text.field("capture_message_content", capture_message_content);
+        text.field("detailed_tracing", detailed_tracing);
+        for item in custom_packages {
+            text.field("custom_package", item);
+        }
+        text.optional("custom_packages_text", custom_packages_text.as_ref());
+        text.optional("no_deps", no_deps.as_ref());
+        text.values("env", env);
+        text.values("volume", volumes);
+        text.values("volume_mount", volume_mounts);
+        text.optional("volume_size_limit", volume_size_limit.as_ref());
+        text.values("init_env", init_env);
+        text.values("init_volume_mount", init_volume_mounts);
+        text.values("init_resources", init_resources.as_slice());
+        text.values("init_security_context", init_security_context.as_slice());
+        text.field("cpu_request", cpu_request);
+        text.field("memory_request", memory_request);
+        text.field("cpu_limit", cpu_limit);
+        text.field("memory_limit", memory_limit);
+        match run_as_user {
+            RunAsUser::Auto => text.field("run_as_user", "auto"),
+            RunAsUser::None => text.field("run_as_user", "none"),
+            RunAsUser::Id(id) => text.field("run_as_user", id),
+        }
+        text.field("detection", detection.as_str());
+        text.digest()
+    }
+}
+
+/// A text that is the same for equal configurations: one line a field, what users wrote as JSON.
+struct Canonical(String);
+
+impl Canonical {
+    fn field(&mut self, name: &str, value: impl ToString) {
+        // As JSON: a line end in a value cannot pass for a field.
+        let value = serde_json::Value::String(value.to_string());
+        self.0.push_str(&format!("{name}={value}\n"));
+    }
+
+    fn optional(&mut self, name: &str, value: Option<&impl ToString>) {
+        if let Some(value) = value {
+            self.field(name, value.to_string());
+        }
+    }
+
+    fn values(&mut self, name: &str, values: &[Value<'static>]) {
+        for value in values {
+            self.0.push_str(name);
+            self.0.push('=');
+            self.value(value);
+            self.0.push('\n');
+        }
+    }
+
+    /// A value as JSON, with the keys of maps in their order, and numbers that are equal alike.
+    fn value(&mut self, value: &Value<'_>) {
+        match value {
+            Value::Scalar(scalar) => match scalar.kind() {
+                ScalarType::Null => self.0.push_str("null"),
+                ScalarType::Bool(value) => self.0.push_str(if value { "true" } else { "false" }),
+                ScalarType::Int(value) => self.0.push_str(&value.to_string()),
+                ScalarType::Float(value) => self.0.push_str(&value.to_string()),
+                ScalarType::Text => self.0.push_str(&serde_json::Value::from(scalar.as_str()).to_string()),
+            },
+            Value::List(items) => {
+                self.0.push('[');
+                for item in items {
+                    self.value(item);
+                    self.0.push(',');
+                }
+                self.0.push(']');
+            }
+            Value::Map(map) => {
+                let mut entries: Vec<_> = map.iter().collect();
+                entries.sort_by_key(|(key, _)| *key);
+                self.0.push('{');
+                for (key, value) in entries {
+                    self.0.push_str(&serde_json::Value::from(key).to_string());
+                    self.0.push(':');
+                    self.value(value);
+                    self.0.push(',');
+                }
+                self.0.push('}');
+            }
+        }
+    }
+
+    fn digest(&self) -> String {
+        Sha256::digest(&self.0).iter().take(8).fold(String::new(), |mut hex, byte| {
+            // Writing to a String does not fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+}
+
+struct InitImage {
+    reference: String,
+    published: bool,
+}
+
+/// The init image, strongest first:
+///
+/// | given | image | tag |
+/// |---|---|---|
+/// | `customInitImage` | as it is written | its own |
+/// | `OPENLIT_DEFAULT_INIT_IMAGE`, for the provider `OPENLIT_DEFAULT_PROVIDER` only: an image holds the packages of one provider | the setting | as below |
+/// | `OPENLIT_IMAGE_<PROVIDER>` | the setting: where the published image is found, perhaps a mirror | as below |
+///
+/// A digest in a setting pins the image: no version changes it. A tag in a setting stands in place
+/// of `OPENLIT_DEFAULT_VERSION`, and `version` of the resource takes its place. Versions stay as they
+/// are written: `v1.0.0` is not `1.0.0`.
+///
+/// An image counts as published where its compatibility is known: `OPENLIT_IMAGE_*`, which say only
+/// where the published images are, and the published repositories by name, however they are given.
+fn init_image(provider: Provider, custom: Option<&str>, version: Option<&str>, settings: &Settings) -> InitImage {
+    if let Some(custom) = custom {
+        return InitImage { reference: custom.to_owned(), published: is_published(custom) };
+    }
+    let mirror = match provider {
+        Provider::Openlit => Some(&settings.image_openlit),
+        Provider::Openinference => Some(&settings.image_openinference),
+        Provider::Openllmetry => Some(&settings.image_openllmetry),
+        Provider::Custom => None,
+    };
+    let default = settings.default_init_image.as_ref().filter(|_| provider == settings.default_provider);
+    // Neither is there only for a custom provider without an image, which no valid resource or setting has.
+    let image = default.or(mirror).map_or("", String::as_str);
+    InitImage {
+        reference: with_version(image, version, &settings.default_version),
+        published: default.is_none_or(|image| is_published(image)),
+    }
+}
+
+fn with_version(image: &str, version: Option<&str>, default: &str) -> String {
+    if image.is_empty() || image.contains('@') {
+        return image.to_owned();
+    }
+    match (syntax::tag_start(image), version) {
+        (None, version) => format!("{image}:{}", version.unwrap_or(default)),
+        (Some(at), Some(version)) => format!("{}:{version}", &image[..at]),
+        (Some(_), None) => image.to_owned(),
+    }
+}
+
+fn is_published(image: &str) -> bool {
+    let name = image.split('@').next().unwrap_or(image);
+    let repository = syntax::tag_start(name).map_or(name, |at| &name[..at]);
+    PUBLISHED.contains(&repository)
+}
+
+fn headers_of(settings: &Settings) -> Option<Headers> {
+    let SecretEntry { name, key } = settings.otlp_headers_secret.clone()?;
+    Some(Headers::Secret { name, key })
+}
+
+fn resources_of(settings: &Settings) -> InitResources {
+    InitResources {
+        cpu_request: settings.init_cpu_request.clone(),
+        memory_request: settings.init_memory_request.clone(),
+        cpu_limit: settings.init_cpu_limit.clone(),
+        memory_limit: settings.init_memory_limit.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{resource, settings};
+    use serde_json::{Value as Json, json};
+
+    fn configured(instrumentation: &Json, pairs: &[(&str, &str)]) -> Configuration {
+        let spec =
+            json!({ "selector": { "matchLabels": { "app": "x" } }, "python": { "instrumentation": instrumentation } });
+        from_spec(&spec, pairs)
+    }
+
+    fn from_spec(spec: &Json, pairs: &[(&str, &str)]) -> Configuration {
+        let object = json!({
+            "apiVersion": "openlit.io/v1alpha1",
+            "kind": "AutoInstrumentation",
+            "metadata": { "name": "quick", "namespace": "chat" },
+            "spec": spec,
+        });
+        let resource = resource::read(&Value::from(&object)).unwrap();
+        Configuration::from_resource(&resource, &settings(pairs))
+    }
+
+    fn settings(pairs: &[(&str, &str)]) -> Settings {
+        settings::read(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))).unwrap()
+    }
+
+    fn image(instrumentation: &Json, pairs: &[(&str, &str)]) -> (String, bool) {
+        let configuration = configured(instrumentation, pairs);
+        (configuration.init_image, configuration.published_image)
+    }
+
+    #[test]
+    fn the_default_profile_is_made_of_the_settings() {
+        let configuration = Configuration::from_settings(&Settings::default());
+        assert_eq!(configuration.name, "settings");
+        assert_eq!(configuration.init_image, "ghcr.io/openlit/openlit-ai-instrumentation:latest");
+        assert_eq!(configuration.endpoint, "http://openlit.default.svc.cluster.local:4318");
+        assert_eq!(
+            (configuration.environment.as_str(), configuration.pull_policy.as_str()),
+            ("kubernetes", "IfNotPresent")
+        );
+        assert_eq!((configuration.headers, configuration.timeout), (None, None));
+        assert!(
+            configuration.capture_message_content && !configuration.detailed_tracing && configuration.published_image
+        );
+    }
+
+    #[test]
+    fn what_the_resource_says_beats_the_settings() {
+        let pairs = [
+            ("OPENLIT_OTLP_ENDPOINT", "http://setting:4318"),
+            ("OPENLIT_OTLP_HEADERS_SECRET", "otlp/headers"),
+            ("OPENLIT_OTLP_TIMEOUT", "7"),
+            ("OPENLIT_DEFAULT_ENVIRONMENT", "staging"),
+            ("OPENLIT_CAPTURE_MESSAGE_CONTENT", "false"),
+            ("OPENLIT_DETECTION", "strict"),
+            ("OPENLIT_VOLUME_SIZE_LIMIT", "1Gi"),
+            ("OPENLIT_IMAGE_PULL_POLICY", "Always"),
+        ];
+        let silent = configured(&json!({}), &pairs);
+        assert_eq!(silent.name, "chat/quick");
+        assert_eq!(silent.endpoint, "http://setting:4318");
+        assert_eq!(silent.headers, Some(Headers::Secret { name: "otlp".to_owned(), key: "headers".to_owned() }));
+        assert_eq!((silent.timeout, silent.environment.as_str()), (Some(7), "staging"));
+        assert_eq!((silent.capture_message_content, silent.detection), (false, Detection::Strict));
+        assert_eq!((silent.volume_size_limit.as_deref(), silent.pull_policy.as_str()), (Some("1Gi"), "Always"));
+
+        let spec = json!({
+            "selector": { "matchLabels": { "app": "x" } },
+            "otlp": { "endpoint": "http://own:4318", "headers": { "b": "2", "a": "1" }, "timeout": 9 },
+            "resource": { "environment": "production", "serviceName": "chat", "attributes": { "b": "2", "a": "1" } },
+            "captureMessageContent": true,
+            "python": { "instrumentation": { "detection": "auto", "volumeSizeLimit": "2Gi", "imagePullPolicy": "Never" } },
+        });
+        let own = from_spec(&spec, &pairs);
+        assert_eq!(own.endpoint, "http://own:4318");
+        assert_eq!(own.headers, Some(Headers::Literal("a=1,b=2".to_owned())));
+        assert_eq!((own.timeout, own.environment.as_str()), (Some(9), "production"));
+        assert_eq!((own.capture_message_content, own.detection), (true, Detection::Auto));
+        assert_eq!((own.volume_size_limit.as_deref(), own.pull_policy.as_str()), (Some("2Gi"), "Never"));
+        assert_eq!(own.service_name.as_deref(), Some("chat"));
+        assert_eq!(own.attributes[0].0, "a");
+    }
+
+    #[test]
+    fn the_version_is_the_tag_as_it_is_written() {
+        let repository = "ghcr.io/openlit/openllmetry-ai-instrumentation";
+        let provider = |version: &str| json!({ "provider": "openllmetry", "version": version });
+        assert_eq!(image(&provider("v1.0.0"), &[]), (format!("{repository}:v1.0.0"), true));
+        assert_eq!(image(&provider("1.0.0"), &[]).0, format!("{repository}:1.0.0"));
+        let default = [("OPENLIT_DEFAULT_VERSION", "2.0.0")];
+        assert_eq!(image(&json!({ "provider": "openllmetry" }), &default).0, format!("{repository}:2.0.0"));
+    }
+
+    #[test]
+    fn a_custom_image_is_used_as_it_is_written() {
+        let custom = |image: &str| json!({ "customInitImage": image, "version": "1.0.0" });
+        assert_eq!(image(&custom("registry:5000/x"), &[]), ("registry:5000/x".to_owned(), false));
+        let published = "ghcr.io/openlit/openlit-ai-instrumentation:1.2.3";
+        assert_eq!(image(&custom(published), &[]), (published.to_owned(), true));
+    }
+
+    #[test]
+    fn a_mirror_keeps_what_is_known_of_the_published_image() {
+        let mirror = [("OPENLIT_IMAGE_OPENLIT", "registry:5000/mirror/ai")];
+        assert_eq!(image(&json!({}), &mirror), ("registry:5000/mirror/ai:latest".to_owned(), true));
+    }
+
+    #[test]
+    fn a_tag_in_a_setting_is_a_default_version_and_a_digest_is_pinned() {
+        let tagged = [("OPENLIT_IMAGE_OPENLIT", "registry:5000/ai:3.0.0")];
+        assert_eq!(image(&json!({}), &tagged).0, "registry:5000/ai:3.0.0");
+        assert_eq!(image(&json!({ "version": "1.0.0" }), &tagged).0, "registry:5000/ai:1.0.0");
+        let digest = format!("ai:3.0.0@sha256:{}", "a".repeat(64));
+        let pinned = [("OPENLIT_IMAGE_OPENLIT", digest.as_str())];
+        assert_eq!(image(&json!({ "version": "1.0.0" }), &pinned).0, digest);
+    }
+
+    #[test]
+    fn the_default_init_image_is_that_of_the_default_provider() {
+        let default = [("OPENLIT_DEFAULT_INIT_IMAGE", "registry/own:1")];
+        assert_eq!(image(&json!({}), &default), ("registry/own:1".to_owned(), false));
+        assert_eq!(
+            image(&json!({ "provider": "openinference" }), &default),
+            ("ghcr.io/openlit/openinference-ai-instrumentation:latest".to_owned(), true)
+        );
+        assert_eq!(image(&json!({ "customInitImage": "a/b:1" }), &default).0, "a/b:1");
+        let custom =
+            settings(&[("OPENLIT_DEFAULT_PROVIDER", "custom"), ("OPENLIT_DEFAULT_INIT_IMAGE", "registry/own")]);
+        assert_eq!(Configuration::from_settings(&custom).init_image, "registry/own:latest");
+    }
+
+    #[test]
+    fn packages_are_divided_and_their_text_is_kept() {
+        let configuration = configured(&json!({ "customPackages": "a>=1,<2, b" }), &[]);
+        assert_eq!(configuration.custom_packages, ["a>=1,<2", "b"]);
+        assert_eq!(configuration.custom_packages_text.as_deref(), Some("a>=1,<2, b"));
+        let none = configured(&json!({ "customPackages": " , " }), &[]);
+        assert_eq!((none.custom_packages.len(), none.custom_packages_text), (0, None));
+    }
+
+    #[test]
+    fn the_digest_is_the_same_on_every_machine() {
+        let configuration = Configuration::from_settings(&Settings::default());
+        assert_eq!(configuration.digest(), "96a6beb98c9ede72", "a new serialisation needs a new DIGEST_VERSION");
+    }
+
+    #[test]
+    fn the_digest_does_not_depend_on_names_and_order() {
+        let base = configured(&json!({ "env": [{ "name": "A", "value": "1" }] }), &[]);
+        let mut other = base.clone();
+        other.name = "elsewhere/other".to_owned();
+        other.env = vec![Value::map([("value", Value::text("1")), ("name", Value::text("A"))])];
+        assert_eq!(base.digest(), other.digest());
+    }
+
+    #[test]
+    fn the_digest_depends_on_every_field() {
+        let text = || Some("x".to_owned());
+        let value = || Value::map([("name", Value::text("x"))]);
+        let changes: Vec<fn(&mut Configuration)> = vec![
+            |c| c.provider = Provider::Custom,
+            |c| c.init_image.push('x'),
+            |c| c.published_image = false,
+            |c| c.pull_policy.push('x'),
+            |c| c.endpoint.push('x'),
+            |c| c.headers = Some(Headers::Literal("a/b".to_owned())),
+            |c| c.headers = Some(Headers::Secret { name: "a".to_owned(), key: "b".to_owned() }),
+            |c| c.timeout = Some(1),
+            |c| c.environment.push('x'),
+            |c| c.attributes.push(("a".to_owned(), "b".to_owned())),
+            |c| c.capture_message_content = false,
+            |c| c.detailed_tracing = true,
+            |c| c.custom_packages.push("x".to_owned()),
+            |c| c.no_deps = Some(false),
+            |c| c.no_deps = Some(true),
+            |c| c.resources.cpu_request.push('0'),
+            |c| c.resources.memory_request.push('0'),
+            |c| c.resources.cpu_limit.push('0'),
+            |c| c.resources.memory_limit.push('0'),
+            |c| c.run_as_user = RunAsUser::None,
+            |c| c.run_as_user = RunAsUser::Id(1),
+            |c| c.detection = Detection::Strict,
+        ];
+        let base = Configuration::from_settings(&Settings::default());
+        let mut digests = vec![base.digest()];
+        for change in changes {
+            let mut changed = base.clone();
+            change(&mut changed);
+            digests.push(changed.digest());
+        }
+        digests.extend([
+            Configuration { service_name: text(), ..base.clone() }.digest(),
+            Configuration { service_namespace: text(), ..base.clone() }.digest(),
+            Configuration { service_version: text(), ..base.clone() }.digest(),
+            Configuration { custom_packages_text: text(), ..base.clone() }.digest(),
+            Configuration { volume_size_limit: text(), ..base.clone() }.digest(),
+            Configuration { env: vec![value()], ..base.clone() }.digest(),
+            Configuration { volumes: vec![value()], ..base.clone() }.digest(),
+            Configuration { volume_mounts: vec![value()], ..base.clone() }.digest(),
+            Configuration { init_env: vec![value()], ..base.clone() }.digest(),
+            Configuration { init_volume_mounts: vec![value()], ..base.clone() }.digest(),
+            Configuration { init_resources: Some(value()), ..base.clone() }.digest(),
+            Configuration { init_security_context: Some(value()), ..base.clone() }.digest(),
+        ]);
+        let count = digests.len();
+        digests.sort();
+        digests.dedup();
+        assert_eq!(digests.len(), count);
+        assert!(digests.iter().all(|digest| digest.len() == 16));
+    }
 }

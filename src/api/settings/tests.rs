@@ -1,0 +1,213 @@
+//! Each rule once.
+
+use super::*;
+use crate::value::{Path, Scalar, Value};
+
+fn read_pairs(pairs: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
+    read(owned(pairs)).map_err(|problems| problems.iter().map(ToString::to_string).collect())
+}
+
+fn owned(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>().into_iter()
+}
+
+/// The only problem, which must begin with the name and hold the words.
+fn refuses(name: &str, value: &str, words: &[&str]) {
+    let problems = read_pairs(&[(name, value)]).unwrap_err();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    for word in words.iter().chain([&name]) {
+        assert!(problems[0].contains(word), "{} does not say {word}", problems[0]);
+    }
+}
+
+#[test]
+fn the_defaults_are_valid_and_those_of_the_documentation() {
+    for variable in VARIABLES {
+        let valid = variable.default.is_empty() || variable.kind.refuses(variable.default).is_none();
+        assert!(valid, "{}", variable.name);
+        assert!(variable.says.ends_with('.'), "{}", variable.name);
+    }
+    let settings = read_pairs(&[]).unwrap();
+    assert_eq!(settings, Settings::default());
+    assert_eq!(settings.otlp_endpoint, "http://openlit.default.svc.cluster.local:4318");
+    assert_eq!((settings.capture_message_content, settings.detailed_tracing), (true, false));
+    assert_eq!(settings.global_namespace.as_deref(), Some("openlit"));
+    assert_eq!((settings.webhook.port, settings.webhook.timeout_seconds), (9443, 3));
+    assert_eq!(settings.webhook.cert_validity, Duration::from_secs(365 * 86400));
+    assert_eq!(settings.webhook.secret_name, "openlit-webhook-certs");
+}
+
+#[test]
+fn every_setting_has_an_effect() {
+    let other = |variable: &Variable| match variable.kind {
+        Kind::Boolean => if variable.default == "true" { "false" } else { "true" }.to_owned(),
+        Kind::Choice(words) => (*words
+            .iter()
+            .find(|word| **word != variable.default && **word != "custom" && **word != "provided")
+            .unwrap_or(&"provided"))
+        .to_owned(),
+        Kind::Number(..) => "7".to_owned(),
+        Kind::Syntax(syntax) if syntax == syntax::ENDPOINT => "http://x:1".to_owned(),
+        Kind::Syntax(syntax) if syntax == syntax::VERSION => "1.2.3".to_owned(),
+        Kind::Url => "http://x:1".to_owned(),
+        Kind::SecretEntry => "a/b".to_owned(),
+        Kind::Path => "/x".to_owned(),
+        Kind::Days => "7".to_owned(),
+        Kind::Amount => if variable.name.ends_with("REQUEST") { "1m" } else { "1Gi" }.to_owned(),
+        Kind::User => "7".to_owned(),
+        Kind::Workloads => "x/Y=spec.template".to_owned(),
+        _ => "x".to_owned(),
+    };
+    for variable in VARIABLES {
+        let value = other(variable);
+        let settings = read_pairs(&[(variable.name, &value), ("WEBHOOK_CERT_DIR", "/certs")]).unwrap();
+        let before = read_pairs(&[("WEBHOOK_CERT_DIR", "/other")]).unwrap();
+        assert_ne!(settings.webhook.cert_dir, before.webhook.cert_dir);
+        let without = Settings {
+            webhook: WebhookSettings { cert_dir: before.webhook.cert_dir.clone(), ..settings.webhook.clone() },
+            ..settings.clone()
+        };
+        assert!(without != before || variable.name == "WEBHOOK_CERT_DIR", "{} does nothing", variable.name);
+    }
+}
+
+#[test]
+fn unknown_names_are_refused_with_the_nearest() {
+    refuses("OPENLIT_OTLP_ENDPIONT", "x", &["unknown setting", "did you mean OPENLIT_OTLP_ENDPOINT?"]);
+    refuses("SOMETHING", "x", &["unknown setting"]);
+    assert!(!read_pairs(&[("OPENLIT_API_KEY", "hunter2")]).unwrap_err().join("").contains("hunter2"));
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
+    let pairs =
+        [("WEBHOOK_PORT", "99999"), ("LOG_LEVEL", "loud"), ("OPENLIT_OTLP_ENDPOINT", "openlit:4318"), ("X", "")];
+    assert_eq!(read_pairs(&pairs).unwrap_err().len(), 4);
+}
+
+#[test]
+fn bad_values_name_what_is_allowed() {
+    refuses("WEBHOOK_PORT", "0", &["\"0\"", "1 to 65535"]);
+    refuses("WEBHOOK_PORT", "+80", &["1 to 65535"]);
+    refuses("WEBHOOK_TIMEOUT_SECONDS", "31", &["1 to 30"]);
+    refuses("OPENLIT_OTLP_TIMEOUT", "301", &["1 to 300"]);
+    refuses("OPENLIT_DETAILED_TRACING", "yes", &["true or false"]);
+    refuses(
+        "OPENLIT_DEFAULT_PROVIDER",
+        "openlt",
+        &["openlit, openinference, openllmetry, custom", "did you mean openlit?"],
+    );
+    refuses("OPENLIT_IMAGE_PULL_POLICY", "always", &["did you mean Always?"]);
+    refuses("OPENLIT_OTLP_ENDPOINT", "grpc://x", &["http:// or https:// URL"]);
+    refuses("OPENLIT_DEFAULT_VERSION", "1.0", &["latest, or a whole version"]);
+    refuses("OPENLIT_IMAGE_OPENLIT", "a b", &["an image such as"]);
+    refuses("OPENLIT_INIT_CPU_LIMIT", "2 cores", &["a quantity such as"]);
+    refuses("OPENLIT_VOLUME_SIZE_LIMIT", "-1Gi", &["not negative"]);
+    refuses("OPENLIT_INIT_RUN_AS_USER", "root", &["auto, none, or the number of a user"]);
+    refuses("OPENLIT_KNATIVE", "yes", &["webhook, render"]);
+    refuses("OPENLIT_GLOBAL_NAMESPACE", "A", &["the name of a namespace"]);
+    refuses("OPENLIT_WORKLOADS", "Job", &["group/Kind=path.to.template"]);
+    refuses("WEBHOOK_PATH", "mutate", &["begins with /"]);
+    refuses("CERT_VALIDITY_DAYS", "soon", &["90m"]);
+    refuses("CERT_MODE", "manual", &["self-signed, provided"]);
+    refuses("OTEL_EXPORTER_OTLP_ENDPOINT", "$(X)", &["http:// or https:// URL"]);
+}
+
+#[test]
+fn settings_that_do_not_fit_together_are_refused() {
+    refuses("OPENLIT_DEFAULT_PROVIDER", "custom", &["needs OPENLIT_DEFAULT_INIT_IMAGE"]);
+    refuses("CERT_MODE", "provided", &["needs WEBHOOK_CERT_DIR"]);
+    refuses("OPENLIT_INIT_MEMORY_REQUEST", "1Gi", &["more than OPENLIT_INIT_MEMORY_LIMIT, which is 256Mi"]);
+    refuses("METRICS_PORT", "8081", &["which is HEALTH_PORT too"]);
+    refuses("CERT_REFRESH_DAYS", "365", &["below CERT_VALIDITY_DAYS"]);
+}
+
+#[test]
+fn certificates_may_be_valid_for_days_or_durations() {
+    let webhook = |pairs| read_pairs(pairs).unwrap().webhook;
+    let short = webhook(&[("CERT_VALIDITY_DAYS", "90m")]);
+    assert_eq!(short.cert_validity, Duration::from_secs(90 * 60));
+    assert_eq!(short.cert_refresh, Duration::from_secs(30 * 60), "the default would never end");
+    let both = webhook(&[("CERT_VALIDITY_DAYS", "1h30m"), ("CERT_REFRESH_DAYS", "600s")]);
+    assert_eq!(both.cert_refresh, Duration::from_secs(600));
+    assert_eq!(
+        webhook(&[("CERT_VALIDITY_DAYS", "2d")]).cert_validity,
+        webhook(&[("CERT_VALIDITY_DAYS", "2")]).cert_validity
+    );
+}
+
+#[test]
+fn the_last_value_counts_and_an_empty_one_is_none() {
+    let settings = read_pairs(&[("WEBHOOK_PORT", "bad"), ("WEBHOOK_PORT", "8443"), ("HEALTH_PORT", " ")]).unwrap();
+    assert_eq!((settings.webhook.port, settings.webhook.health_port), (8443, 8081));
+    assert_eq!(read_pairs(&[("OPENLIT_GLOBAL_NAMESPACE", "")]).unwrap().global_namespace, None);
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    for (name, value) in [
+        ("OPENLIT_OTLP_HEADERS_SECRET", "authorization=Bearer hunter2"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "a=hunter2\n"),
+        ("OPENLIT_OTLP_ENDPOINT", "ftp://user:hunter2@host"),
+    ] {
+        let text = format!("{:?}", read_pairs(&[(name, value)]));
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    let settings = read_pairs(&[("OTEL_EXPORTER_OTLP_HEADERS", "key=hunter2")]).unwrap();
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}
+
+#[test]
+fn the_environment_may_hold_what_kubernetes_makes_from_services() {
+    let settings = read_environment(owned(&[
+        ("WEBHOOK_PORT", "tcp://10.0.0.1:443"),
+        ("WEBHOOK_SERVICE_HOST", "10.0.0.1"),
+        ("WEBHOOK_PORT_9443_TCP", "tcp://10.0.0.1:9443"),
+        ("OPENLIT_PORT", "tcp://10.0.0.2:3000"),
+        ("PATH", "/bin"),
+        ("LOG_LEVEL", "debug"),
+    ]))
+    .unwrap();
+    assert_eq!((settings.webhook.port, settings.webhook.log_level), (9443, LogLevel::Debug));
+    let problems = read_environment(owned(&[("WEBHOOK_PORT", "http")])).unwrap_err();
+    assert_eq!(problems[0].name, "WEBHOOK_PORT");
+}
+
+#[test]
+fn files_are_config_maps_or_plain_maps() {
+    let data = Value::map([("WEBHOOK_PORT", Value::int(8443)), ("LOG_LEVEL", Value::text("warn"))]);
+    let object = Value::map([("kind", Value::text("ConfigMap")), ("data", data.clone())]);
+    let expected = vec![("WEBHOOK_PORT".to_owned(), "8443".to_owned()), ("LOG_LEVEL".to_owned(), "warn".to_owned())];
+    assert_eq!(pairs(&data).unwrap(), expected);
+    assert_eq!(pairs(&object).unwrap(), expected);
+    assert_eq!(place(&object, "LOG_LEVEL").to_string(), "data.LOG_LEVEL");
+    assert_eq!(place(&data, "LOG_LEVEL").to_string(), "LOG_LEVEL");
+    assert_eq!(place(&data, "OTHER"), Path::ROOT);
+    assert_eq!(pairs(&Value::map([("A", Value::NULL)])).unwrap(), vec![("A".to_owned(), String::new())]);
+    assert!(pairs(&Value::map([("kind", Value::text("ConfigMap"))])).is_err());
+    assert!(pairs(&Value::texts(["x"])).is_err());
+    assert!(pairs(&Value::map([("A", Value::texts(["x"]))])).is_err());
+    assert!(pairs(&Value::NULL).unwrap().is_empty());
+}
+
+#[test]
+fn workloads_may_be_a_list_or_a_text() {
+    let items = ["batch.volcano.sh/Job=spec.tasks[*].template", "example.com/App=spec.template"];
+    let list = Value::map([("OPENLIT_WORKLOADS", Value::texts(items))]);
+    assert_eq!(read(pairs(&list).unwrap().into_iter()).unwrap().workloads, items);
+    assert_eq!(read_pairs(&[("OPENLIT_WORKLOADS", &items.join(", "))]).unwrap().workloads, items);
+    let block = Value::map([("OPENLIT_WORKLOADS", Value::Scalar(Scalar::text(items.join("\n") + "\n")))]);
+    assert_eq!(read(pairs(&block).unwrap().into_iter()).unwrap().workloads, items);
+}
+
+#[test]
+fn lines_of_names_and_values_are_read_without_a_shell() {
+    let text = "\u{feff}# a comment\r\nexport LOG_LEVEL=warn\r\n\nWEBHOOK_PATH = '/x'\nOPENLIT_OTLP_ENDPOINT=\"http://$(IP)/a=b\"";
+    let pairs = parse_env_file(text).unwrap();
+    let expected = [("LOG_LEVEL", "warn"), ("WEBHOOK_PATH", "/x"), ("OPENLIT_OTLP_ENDPOINT", "http://$(IP)/a=b")];
+    assert_eq!(pairs, owned(&expected).collect::<Vec<_>>());
+    let problems = parse_env_file("hunter2\nA=1\nA=2\n1=2").unwrap_err();
+    let text: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(text.len(), 3);
+    assert!(text[0].starts_with("line 1") && !text[0].contains("hunter2"), "{text:?}");
+}
