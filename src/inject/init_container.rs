@@ -264,3 +264,226 @@ fn demanded(template: &PodTemplate<'_>, chosen: &[&Container<'_>]) -> Option<Opt
     // Our container inherits the pod's demand, whatever the others say.
     container.or_else(|| of_pod("runAsNonRoot")?.as_bool()?.then(|| of_pod("runAsUser").and_then(Value::as_int)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inject::plan::inject;
+    use crate::inject::testing::{Template, configuration, injected, notes, refusal, values};
+    use crate::value::edit::apply;
+    use serde_json::{Value as Json, json};
+
+    fn init(object: &Template, configuration: &Configuration) -> Json {
+        let (template, _) = injected(object, configuration);
+        let containers = template["spec"]["initContainers"].as_array().unwrap().clone();
+        containers.into_iter().find(|container| container["name"] == "openlit-init").unwrap()
+    }
+
+    #[test]
+    fn the_init_container_as_it_usually_is() {
+        assert_eq!(
+            init(&Template::new(), &configuration()),
+            json!({
+                "name": "openlit-init",
+                "image": "ghcr.io/openlit/openlit-ai-instrumentation:1.2.3",
+                "imagePullPolicy": "IfNotPresent",
+                "command": ["python3", "/usr/local/bin/setup-instrumentation.py"],
+                "env": [
+                    {"name": "INSTRUMENTATION_PROVIDER", "value": "openlit"},
+                    {"name": "TARGET_PATH", "value": "/instrumentation-packages"},
+                ],
+                "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "200m", "memory": "256Mi"}},
+                "securityContext": {
+                    "allowPrivilegeEscalation": false,
+                    "capabilities": {"drop": ["ALL"]},
+                    "seccompProfile": {"type": "RuntimeDefault"},
+                },
+                "volumeMounts": [{"name": "instrumentation-packages", "mountPath": "/instrumentation-packages"}],
+            })
+        );
+    }
+
+    #[test]
+    fn the_published_openinference_and_openllmetry_images_find_the_volume_where_they_write() {
+        let mut configuration = configuration();
+        for (provider, published, paths) in [
+            (Provider::Openinference, true, 2),
+            (Provider::Openllmetry, true, 2),
+            (Provider::Openinference, false, 1),
+            (Provider::Custom, false, 1),
+        ] {
+            configuration.provider = provider;
+            configuration.published_image = published;
+            let mounts = init(&Template::new(), &configuration)["volumeMounts"].as_array().unwrap().clone();
+            assert_eq!(mounts.len(), paths, "{provider:?}");
+            assert!(
+                paths == 1 || mounts[1] == json!({"name": "instrumentation-packages", "mountPath": "/openlit-sdk"})
+            );
+        }
+    }
+
+    #[test]
+    fn packages_are_arguments_of_a_constant_program() {
+        let mut configuration = configuration();
+        configuration.custom_packages = vec!["my-sdk>=2.0.0".into(), "x; rm -rf /".into(), "--index-url=evil".into()];
+        let container = init(&Template::new(), &configuration);
+        assert_eq!(container["command"], json!(["python3", "-c", INSTALL]));
+        assert_eq!(container["args"], json!(["--no-deps", "--", "my-sdk>=2.0.0", "x; rm -rf /", "--index-url=evil"]));
+        assert!(notes(&Template::new(), &configuration).contains(&Reason::PackagesWithoutDependencies));
+        assert!(INSTALL.contains(names::SETUP_SCRIPT) && INSTALL.contains(names::MOUNT_PATH));
+    }
+
+    #[test]
+    fn dependencies_are_left_out_by_where_the_packages_come_unless_the_resource_says() {
+        let mut configuration = configuration();
+        configuration.custom_packages = vec!["a".into()];
+        for (published, no_deps, left_out, noted) in [
+            (true, None, true, true),
+            (false, None, false, false),
+            (true, Some(false), false, false),
+            (false, Some(true), true, false),
+        ] {
+            configuration.published_image = published;
+            configuration.no_deps = no_deps;
+            let arguments = init(&Template::new(), &configuration)["args"].clone();
+            assert_eq!(arguments[0] == "--no-deps", left_out);
+            assert_eq!(notes(&Template::new(), &configuration).contains(&Reason::PackagesWithoutDependencies), noted);
+        }
+    }
+
+    #[test]
+    fn the_configurations_variables_follow_and_each_name_stands_once() {
+        let mut configuration = configuration();
+        configuration.init_env = values(json!([
+            {"name": "PIP_INDEX_URL", "value": "a"},
+            {"name": "INSTRUMENTATION_PROVIDER", "value": "mine"},
+            {"name": "PIP_INDEX_URL", "value": "b"},
+        ]));
+        assert_eq!(
+            init(&Template::new(), &configuration)["env"],
+            json!([
+                {"name": "TARGET_PATH", "value": "/instrumentation-packages"},
+                {"name": "INSTRUMENTATION_PROVIDER", "value": "mine"},
+                {"name": "PIP_INDEX_URL", "value": "b"},
+            ])
+        );
+    }
+
+    #[test]
+    fn a_mount_of_the_configuration_over_ours_is_a_conflict() {
+        let mut configuration = configuration();
+        configuration.init_volume_mounts = values(json!([{"name": "x", "mountPath": "/instrumentation-packages"}]));
+        assert_eq!(refusal(&Template::new(), &configuration).0, Reason::NameConflict);
+    }
+
+    #[test]
+    fn it_runs_last_or_before_the_first_instrumented_init_container() {
+        let object = Template::new().spec(json!({"initContainers": [
+            {"name": "a", "image": "x"}, {"name": "b", "image": "python"}, {"name": "c", "image": "python"},
+        ]}));
+        for (chosen, expected) in
+            [(vec![0], ["a", "b", "c", "openlit-init"]), (vec![0, 3, 2], ["a", "openlit-init", "b", "c"])]
+        {
+            let value = object.value();
+            let plan = inject(&object.template(&value), &chosen, &configuration()).unwrap();
+            let json = apply(object.value(), &plan.edits).unwrap().to_json();
+            let list = json["spec"]["template"]["spec"]["initContainers"].as_array().unwrap().clone();
+            assert_eq!(list.iter().map(|container| container["name"].as_str().unwrap()).collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
+    fn the_user_is_named_where_non_root_is_demanded() {
+        use RunAsUser::{Auto, Id, None as Nobody};
+        let user = json!({"runAsUser": 1000});
+        let demand = json!({"runAsNonRoot": true});
+        let both = json!({"runAsNonRoot": true, "runAsUser": 1000});
+        let root = json!({"runAsNonRoot": true, "runAsUser": 0});
+        let off = json!({"runAsNonRoot": false});
+        let nothing = json!({});
+        for (setting, pod, container, expected) in [
+            (Auto, &nothing, &nothing, (None, None)),
+            (Auto, &user, &user, (None, None)),
+            (Auto, &demand, &nothing, (Some(true), Some(65532))),
+            (Auto, &both, &nothing, (Some(true), Some(1000))),
+            (Auto, &demand, &user, (Some(true), Some(1000))),
+            (Auto, &nothing, &both, (Some(true), Some(1000))),
+            (Auto, &user, &demand, (Some(true), Some(1000))),
+            (Auto, &nothing, &root, (Some(true), Some(65532))),
+            (Auto, &both, &off, (Some(true), Some(1000))),
+            (Auto, &nothing, &off, (None, None)),
+            (Nobody, &demand, &nothing, (Some(true), None)),
+            (Nobody, &nothing, &nothing, (None, None)),
+            (Id(7), &nothing, &nothing, (Some(true), Some(7))),
+            (Id(0), &nothing, &nothing, (None, Some(0))),
+        ] {
+            let mut configuration = configuration();
+            configuration.run_as_user = setting;
+            let object =
+                Template::container(json!({"securityContext": container})).spec(json!({"securityContext": pod}));
+            let context = init(&object, &configuration)["securityContext"].clone();
+            let found = (context["runAsNonRoot"].as_bool(), context["runAsUser"].as_i64());
+            assert_eq!(found, expected, "{setting:?} {pod} {container}");
+        }
+    }
+
+    #[test]
+    fn the_resources_security_context_wins_field_by_field() {
+        let mut configuration = configuration();
+        configuration.init_security_context =
+            Some(values(json!({"runAsUser": 5, "capabilities": {"drop": ["NET_RAW"]}})).remove(0));
+        let context = init(&Template::new(), &configuration)["securityContext"].clone();
+        assert_eq!(
+            context,
+            json!({
+                "allowPrivilegeEscalation": false,
+                "capabilities": {"drop": ["NET_RAW"]},
+                "seccompProfile": {"type": "RuntimeDefault"},
+                "runAsUser": 5,
+            })
+        );
+    }
+
+    #[test]
+    fn guaranteed_as_kubernetes_counts_it() {
+        let full = json!({"limits": {"cpu": "1", "memory": "1Gi"}});
+        for (resources, expected) in [
+            (full.clone(), true),
+            (json!({"limits": {"cpu": 1, "memory": "1Gi"}, "requests": {"cpu": "1000m", "memory": "1024Mi"}}), true),
+            (json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "500m"}}), false),
+            (json!({"limits": {"cpu": "1"}}), false),
+            (json!({"limits": {"cpu": "0", "memory": "1Gi"}}), false),
+            (json!({"limits": {"cpu": "many", "memory": "1Gi"}}), false),
+            (json!({"requests": {"cpu": "1", "memory": "1Gi"}}), false),
+            (json!(null), false),
+        ] {
+            let object = Template::container(json!({"resources": resources}));
+            let value = object.value();
+            assert_eq!(is_guaranteed(&object.template(&value)), expected, "{resources}");
+        }
+        let object = Template::container(json!({"resources": full}))
+            .spec(json!({"initContainers": [{"name": "i", "image": "x"}]}));
+        assert!(!is_guaranteed(&object.template(&object.value())));
+        let object =
+            Template::container(json!({"resources": full})).spec(json!({"resources": {"limits": {"cpu": "2"}}}));
+        assert!(!is_guaranteed(&object.template(&object.value())));
+    }
+
+    #[test]
+    fn a_guaranteed_pod_stays_guaranteed() {
+        let object = Template::container(json!({"resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}));
+        let mut configuration = configuration();
+        let list = json!({"cpu": "200m", "memory": "256Mi"});
+        assert_eq!(init(&object, &configuration)["resources"], json!({"requests": list, "limits": list}));
+        configuration.init_resources = Some(values(json!({"requests": {"cpu": "50m", "memory": "1Gi", "ephemeral-storage": "1Gi"}, "limits": {"cpu": "1"}})).remove(0));
+        assert_eq!(
+            init(&object, &configuration)["resources"],
+            json!({
+                "requests": {"cpu": "1", "memory": "1Gi", "ephemeral-storage": "1Gi"},
+                "limits": {"cpu": "1", "memory": "1Gi"},
+            })
+        );
+        let theirs = init(&Template::new(), &configuration)["resources"].clone();
+        assert_eq!(theirs["requests"]["cpu"], "50m");
+    }
+}

@@ -169,3 +169,117 @@ impl SafeToEvict {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inject::testing::{Template, configuration, injected, refusal, values};
+    use serde_json::json;
+
+    const EVICT: &str = names::ANNOTATION_SAFE_TO_EVICT;
+
+    #[test]
+    fn the_volume_is_appended_and_mounted_read_only() {
+        let object = Template::container(json!({"volumeMounts": [{"name": "cfg", "mountPath": "/etc/rag"}]}))
+            .spec(json!({"volumes": [{"name": "cfg", "configMap": {"name": "rag"}}]}));
+        let (template, _) = injected(&object, &configuration());
+        assert_eq!(
+            template["spec"]["volumes"],
+            json!([{"name": "cfg", "configMap": {"name": "rag"}}, {"name": "instrumentation-packages", "emptyDir": {}}])
+        );
+        assert_eq!(
+            template["spec"]["containers"][0]["volumeMounts"],
+            json!([
+                {"name": "cfg", "mountPath": "/etc/rag"},
+                {"name": "instrumentation-packages", "mountPath": "/instrumentation-packages", "readOnly": true},
+            ])
+        );
+    }
+
+    #[test]
+    fn the_volume_has_a_size_limit_when_one_is_set() {
+        let mut configuration = configuration();
+        configuration.volume_size_limit = Some("1Gi".into());
+        let (template, _) = injected(&Template::new(), &configuration);
+        assert_eq!(template["spec"]["volumes"][0]["emptyDir"], json!({"sizeLimit": "1Gi"}));
+    }
+
+    #[test]
+    fn the_configurations_volumes_and_mounts_are_added_the_same_way() {
+        let mut configuration = configuration();
+        configuration.volumes = values(json!([{"name": "certs", "secret": {"secretName": "ca"}}]));
+        configuration.volume_mounts = values(json!([{"name": "certs", "mountPath": "/etc/ca", "readOnly": true}]));
+        let (template, plan) = injected(&Template::new(), &configuration);
+        assert_eq!(template["spec"]["volumes"][1], json!({"name": "certs", "secret": {"secretName": "ca"}}));
+        assert_eq!(template["spec"]["containers"][0]["volumeMounts"][1]["mountPath"], "/etc/ca");
+        assert_eq!((plan.record.volumes, plan.record.mounts), (vec!["certs".to_owned()], vec!["/etc/ca".to_owned()]));
+    }
+
+    #[test]
+    fn what_has_our_name_and_is_not_ours_is_a_conflict() {
+        let volume = Template::new()
+            .spec(json!({"volumes": [{"name": "instrumentation-packages", "configMap": {"name": "x"}}]}));
+        let mut claim = Template::new();
+        claim.other_volumes = vec!["instrumentation-packages".into()];
+        let mount =
+            Template::container(json!({"volumeMounts": [{"name": "x", "mountPath": "/instrumentation-packages/"}]}));
+        let device =
+            Template::container(json!({"volumeDevices": [{"name": "x", "devicePath": "/instrumentation-packages"}]}));
+        let init = Template::new().spec(json!({"initContainers": [{"name": "openlit-init", "image": "x"}]}));
+        let app = Template::containers(json!([{"name": "openlit-init", "image": "x"}]));
+        for (object, at) in [
+            (volume, ".volumes[0]"),
+            (claim, ""),
+            (mount, ".containers[0].volumeMounts[0]"),
+            (device, ".containers[0]"),
+            (init, ".initContainers[0]"),
+            (app, ".containers[0]"),
+        ] {
+            assert_eq!(refusal(&object, &configuration()), (Reason::NameConflict, format!("spec.template.spec{at}")));
+        }
+    }
+
+    #[test]
+    fn the_configurations_volumes_and_mounts_never_hide_the_users() {
+        let mut with_volume = configuration();
+        with_volume.volumes = values(json!([{"name": "cfg", "emptyDir": {}}]));
+        let object = Template::new().spec(json!({"volumes": [{"name": "cfg", "configMap": {"name": "rag"}}]}));
+        assert_eq!(refusal(&object, &with_volume).0, Reason::NameConflict);
+        let mut with_mount = configuration();
+        with_mount.volume_mounts = values(json!([{"name": "cfg", "mountPath": "/etc/rag"}]));
+        let object = Template::container(json!({"volumeMounts": [{"name": "own", "mountPath": "/etc//rag/"}]}));
+        assert_eq!(refusal(&object, &with_mount).0, Reason::NameConflict);
+        with_mount.volume_mounts = values(json!([{"name": "cfg", "mountPath": "/instrumentation-packages"}]));
+        assert_eq!(refusal(&Template::new(), &with_mount).0, Reason::NameConflict);
+    }
+
+    #[test]
+    fn the_volume_does_not_stop_the_autoscaler() {
+        for (own, expected, recorded) in [
+            (None, "instrumentation-packages", None),
+            (Some("cache"), "instrumentation-packages,cache", Some(25)),
+            (Some(""), "instrumentation-packages", Some(24)),
+            (Some("cache, instrumentation-packages"), "cache, instrumentation-packages", Some(0)),
+        ] {
+            let object = match own {
+                Some(own) => Template::new().annotation(EVICT, own),
+                None => Template::new(),
+            };
+            let (template, plan) = injected(&object, &configuration());
+            assert_eq!(template["metadata"]["annotations"][EVICT], expected);
+            assert_eq!(plan.record.safe_to_evict, recorded, "{own:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_pods_get_from_elsewhere_is_kept_in_the_autoscalers_annotation() {
+        let object = Template::new();
+        let mut json = object.object.clone();
+        json["spec"]["podMetadata"] = json!({"annotations": {EVICT: "scratch"}});
+        let value = Value::from(&json);
+        let mut template = object.template(&value);
+        let above = Path::keys(&["spec", "podMetadata"]);
+        template.inherited = vec![(above.key("labels"), above.key("annotations"))];
+        assert_eq!(safe_to_evict(&template), Ok(SafeToEvict::New("instrumentation-packages,scratch".into())));
+    }
+}
