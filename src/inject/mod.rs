@@ -13,4 +13,6 @@ pub mod undo;
 mod volumes;
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod testing;
