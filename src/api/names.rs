@@ -37,3 +37,52 @@ pub const LEGACY_MOUNT_PATH: &str = "/openlit-sdk";
 pub const INIT_CONTAINER: &str = "openlit-init";
 /// A user's own entry that could not be merged is kept under this prefix and referred to.
 pub const ORIGINAL_PREFIX: &str = "OPENLIT_ORIGINAL_";
+
+/// Variable: the pod's namespace, from the downward API.
+pub const ENV_NAMESPACE: &str = "OPENLIT_K8S_NAMESPACE";
+/// Variable: the pod's name, from the downward API.
+pub const ENV_POD_NAME: &str = "OPENLIT_K8S_POD_NAME";
+/// Variable: the pod's UID, from the downward API.
+pub const ENV_POD_UID: &str = "OPENLIT_K8S_POD_UID";
+/// Variable: the pod's node, from the downward API.
+pub const ENV_NODE_NAME: &str = "OPENLIT_K8S_NODE_NAME";
+/// Variable: where Python looks for packages first.
+pub const ENV_PYTHONPATH: &str = "PYTHONPATH";
+/// Variable: where telemetry goes.
+pub const ENV_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+/// Variable: headers of OTLP requests, often a secret.
+pub const ENV_HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
+/// Variable: timeout of OTLP requests; the Python SDK reads seconds.
+pub const ENV_TIMEOUT: &str = "OTEL_EXPORTER_OTLP_TIMEOUT";
+/// Variable: `service.name`
+pub const ENV_SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
+/// Variable: `service.namespace`, for the provider packages that read it.
+pub const ENV_SERVICE_NAMESPACE: &str = "OTEL_SERVICE_NAMESPACE";
+/// Variable: `service.version`, for the provider packages that read it.
+pub const ENV_SERVICE_VERSION: &str = "OTEL_SERVICE_VERSION";
+/// Variable: `service.instance.id`, for the provider packages that read it.
+pub const ENV_SERVICE_INSTANCE_ID: &str = "OTEL_SERVICE_INSTANCE_ID";
+/// Variable: `deployment.environment`, for the provider packages that read it.
+pub const ENV_DEPLOYMENT_ENVIRONMENT: &str = "OTEL_DEPLOYMENT_ENVIRONMENT";
+/// Variable: resource attributes, `k=v` separated by commas, values percent-encoded.
+pub const ENV_RESOURCE_ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
+/// Variable: whether prompts and answers are captured.
+pub const ENV_CAPTURE: &str = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT";
+/// Variable: whether tracing goes into detail.
+pub const ENV_DETAILED_TRACING: &str = "OPENLIT_DETAILED_TRACING";
+/// Variable: further packages, as the user wrote them.
+pub const ENV_CUSTOM_PACKAGES: &str = "CUSTOM_PACKAGES";
+/// Variable of the init container: which packages it copies.
+pub const ENV_PROVIDER: &str = "INSTRUMENTATION_PROVIDER";
+/// Variable of the init container: where it copies them.
+pub const ENV_TARGET_PATH: &str = "TARGET_PATH";
+
+/// Label: the name of an application; a name for its service.
+pub const LABEL_APP_NAME: &str = "app.kubernetes.io/name";
+/// Label: the instance of an application; a better name for its service.
+pub const LABEL_APP_INSTANCE: &str = "app.kubernetes.io/instance";
+/// Label: the version of an application.
+pub const LABEL_APP_VERSION: &str = "app.kubernetes.io/version";
+
+/// The script of the init image that copies the packages.
+pub const SETUP_SCRIPT: &str = "/usr/local/bin/setup-instrumentation.py";
