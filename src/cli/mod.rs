@@ -1,1 +1,6 @@
-//! (being built)
+//! The command line.
+
+pub mod args;
+pub mod diff;
+pub mod stream;
+pub mod write;

@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     // JSON is YAML, and its reader is at hand.
-    fn read(bytes: &[u8]) -> Option<Value<'static>> {
+    fn read(bytes: &[u8]) -> Option<Value<'_>> {
         let json: serde_json::Value = serde_json::from_slice(bytes).ok()?;
         Some(Value::from(&json).into_owned())
     }
@@ -260,7 +260,10 @@ mod tests {
     #[test]
     fn hostile_kustomizations_say_nothing() {
         let tree = tree(&[
-            ("kustomization.yaml", r#"{"patches": [{"path": "../../etc/passwd"}, {"path": "/etc/passwd"}, {"path": ""}, {"path": 7}, 8, null]}"#),
+            (
+                "kustomization.yaml",
+                r#"{"patches": [{"path": "../../etc/passwd"}, {"path": "/etc/passwd"}, {"path": ""}, {"path": 7}, 8, null]}"#,
+            ),
             ("a/kustomization.yaml", r#"{"patches": "x", "resources": {"a": "b"}, "namePrefix": ["x"]}"#),
             ("b/kustomization.yaml", r#"["patches"]"#),
             ("c/kustomization.yaml", "not json"),
