@@ -1,6 +1,8 @@
 //! The command line as types: every flag, as a user reads about it. Knows nothing of what the
 //! flags do.
 
+#![allow(clippy::doc_markdown)] // The comments are the help that users read.
+
 use clap::{Args as Group, Parser, Subcommand, ValueEnum, ValueHint};
 use std::path::PathBuf;
 
@@ -169,6 +171,7 @@ pub struct Configuration {
 }
 
 /// `inject` and `remove`.
+#[allow(clippy::struct_excessive_bools)] // Flags are.
 #[derive(Debug, Clone, Default, Group)]
 pub struct Edit {
     /// What is read.

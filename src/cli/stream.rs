@@ -114,6 +114,10 @@ fn is_remark(line: &[u8]) -> bool {
 const BATCH: usize = 1024;
 
 /// Writes all pieces.
+///
+/// # Errors
+///
+/// Whatever the writer says, but for interruptions.
 pub fn write_all(out: &mut impl Write, pieces: &[&[u8]]) -> io::Result<()> {
     for batch in pieces.chunks(BATCH) {
         let mut slices: Vec<IoSlice> = batch.iter().map(|piece| IoSlice::new(piece)).collect();
@@ -132,6 +136,10 @@ pub fn write_all(out: &mut impl Write, pieces: &[&[u8]]) -> io::Result<()> {
 
 /// Writes to stdout, past its line buffer. A reader that has gone away is no error: it has seen
 /// what it wanted.
+///
+/// # Errors
+///
+/// A full disk and the like.
 pub fn to_stdout(pieces: &[&[u8]]) -> io::Result<()> {
     #[cfg(unix)]
     let result = {

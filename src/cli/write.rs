@@ -40,6 +40,10 @@ pub fn digest(bytes: &[u8]) -> u64 {
 }
 
 /// Writes every new file beside the old one. On an error none is left behind.
+///
+/// # Errors
+///
+/// Files that cannot be written beside, or were changed meanwhile.
 pub fn stage(changes: &[Change]) -> Result<Staged, Failures> {
     let results: Vec<Result<Replacement, Failure>> = match changes {
         [only] => vec![Replacement::of(only)],
@@ -94,6 +98,10 @@ fn keep_owner(file: &File, old: &fs::Metadata) {
 
 impl Staged {
     /// Renames all new files into place, or none.
+    ///
+    /// # Errors
+    ///
+    /// The rename that failed, and whatever could not be put back.
     pub fn commit(self) -> Result<(), Failures> {
         // A single rename needs no way back.
         let backups: Vec<Option<TempPath>> = if self.0.len() == 1 {

@@ -96,7 +96,7 @@ impl Renaming {
             }
         }
         // By position, as the other remarks of a file.
-        report.remarks.sort_by(|a, b| position(&a.position).cmp(&position(&b.position)));
+        report.remarks.sort_by_key(|remark| position(&remark.position));
     }
 }
 
