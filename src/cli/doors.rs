@@ -9,7 +9,7 @@ use super::pass::{self, Keep, Lenience, Outcome};
 use super::progress::Progress;
 use super::style::{Style, plain};
 use super::{Talk, stream};
-use crate::api::Severity;
+use crate::api::{Reason, Severity};
 use crate::render::report::{Report, State};
 use crate::render::{Action, Failure, Failures, Options};
 use std::collections::BTreeMap;
@@ -48,8 +48,9 @@ pub fn decide(
     let lenience = Lenience { named: arguments.skip_unparsable };
     let outcome = pass::run(&inputs, options, &options::sources(&configs), keep, lenience, &progress)?;
     if talk.verbose {
-        for input in &inputs.inputs {
-            if let Some(reason) = input.left_alone {
+        for file in &outcome.files {
+            let input = &inputs.inputs[file.input];
+            if let Some(reason) = input.left_alone.or(file.left_alone.then_some(Reason::NotKubernetes)) {
                 mutter(&format!("{}: left alone: {} [{}]\n", plain(&input.name), reason.sentence(), reason.code()));
             }
         }
@@ -112,7 +113,8 @@ pub fn amount(items: &[Item], severity: Severity) -> String {
     plural(findings::count(items, severity), findings::severity(severity))
 }
 
-fn plural(count: usize, what: &str) -> String {
+/// `no files`, `1 file`, `2 files`.
+pub fn plural(count: usize, what: &str) -> String {
     match count {
         0 => format!("no {what}s"),
         1 => format!("1 {what}"),

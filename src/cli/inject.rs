@@ -89,10 +89,11 @@ fn write_stream(inputs: &Inputs, outcome: &Outcome) -> Result<(), Failures> {
     let parts: Vec<Part> = outcome.files.iter().filter(|file| !file.left_alone).filter_map(part).collect();
     if parts.is_empty() {
         // An empty stream with exit 0 says "delete everything" to the tools that read it.
-        return Err(doors::error(&match inputs.inputs.len() {
-            0 => "nothing to write: expected manifests (*.yaml, *.yml, *.json), found none".to_owned(),
-            count => format!("nothing to write: expected manifests, found {count} files that are none (see -v)"),
-        }));
+        let found = match inputs.inputs.len() {
+            0 => "no file (*.yaml, *.yml, *.json)".to_owned(),
+            count => format!("{} without any (prelit inject -v names them)", doors::plural(count, "file")),
+        };
+        return Err(doors::error(&format!("nothing to write: expected manifests, found {found}")));
     }
     stream::to_stdout(&stream::join(&parts)).map_err(|error| doors::error(&format!("stdout: {error}")))
 }

@@ -122,6 +122,8 @@ pub fn write_all(out: &mut impl Write, pieces: &[&[u8]]) -> io::Result<()> {
     for batch in pieces.chunks(BATCH) {
         let mut slices: Vec<IoSlice> = batch.iter().map(|piece| IoSlice::new(piece)).collect();
         let mut rest = &mut slices[..];
+        // Empty pieces at the front are none.
+        IoSlice::advance_slices(&mut rest, 0);
         while !rest.is_empty() {
             match out.write_vectored(rest) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
@@ -232,7 +234,8 @@ mod tests {
 
     #[test]
     fn a_slow_reader_gets_everything() {
-        let pieces: Vec<&[u8]> = std::iter::repeat_n(&b"xyz"[..], 3000).collect();
+        let mut pieces: Vec<&[u8]> = std::iter::repeat_n(&b"xyz"[..], 3000).collect();
+        pieces.insert(0, b"");
         let mut slow = Slow(Vec::new(), false);
         write_all(&mut slow, &pieces).unwrap();
         assert_eq!(slow.0, pieces.concat());
