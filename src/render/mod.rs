@@ -6,6 +6,7 @@
 //! document by itself. Both can be called for many sources at once.
 
 mod document;
+pub mod kustomization;
 pub mod lines;
 pub mod report;
 mod scan;

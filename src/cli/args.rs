@@ -1,0 +1,286 @@
+//! The command line as types: every flag, as a user reads about it. Knows nothing of what the
+//! flags do.
+
+#![allow(clippy::doc_markdown)] // The comments are the help that users read.
+
+use clap::{Args as Group, Parser, Subcommand, ValueEnum, ValueHint};
+use std::path::PathBuf;
+
+/// Instruments Python AI workloads where Kubernetes manifests are rendered.
+///
+/// Prelit reads manifests, adds OpenTelemetry instrumentation to the pod templates that are
+/// selected, and writes the same bytes for everything else. What is selected, by which
+/// configuration, is the same as in the cluster: AutoInstrumentation resources, or the label
+/// openlit.io/instrument: "true" on the pod template.
+#[derive(Debug, Parser)]
+#[command(
+    name = "prelit",
+    version,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 findings of `check` or `--strict`, 2 any error.",
+    after_long_help = "\
+Examples:
+  kustomize build overlays/prod | prelit inject | kubectl apply -f -
+  helm template chat ./chart | prelit inject --config instrumentation.yaml > chat.yaml
+  prelit inject --write manifests/
+  prelit check --format github manifests/
+  prelit explain manifests/chat.yaml
+
+Exit codes:
+  0  done
+  1  findings of `check` or `--strict`
+  2  any error; nothing was written, and stdout is empty"
+)]
+pub struct Args {
+    /// How much is said on stderr.
+    #[command(flatten)]
+    pub talk: Talk,
+    /// Which door.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How much is said on stderr.
+#[derive(Debug, Clone, Copy, Default, Group)]
+pub struct Talk {
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more: notes on what was injected, and every file that was left alone
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+/// The doors.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Inject instrumentation into manifests: a filter, or files and folders
+    ///
+    /// Without arguments, or with `-`, manifests are read from stdin and written to stdout. Files
+    /// and folders are written to stdout as one stream, in place with --write, or shown as a
+    /// unified diff with --diff. Everything is decided before the first byte is written: on an
+    /// error nothing is written at all.
+    ///
+    /// Injecting twice gives the same as injecting once, and `prelit remove` gives back the
+    /// original bytes.
+    #[command(after_long_help = "\
+Examples:
+  kustomize build . | prelit inject | kubectl apply -f -
+  prelit inject --write manifests/                    change the files in place
+  prelit inject --diff manifests/ | less              look first
+  prelit inject --config ai.yaml --set OPENLIT_DEFAULT_ENVIRONMENT=staging < in.yaml > out.yaml
+  prelit inject --workload 'example.com/Agent=spec.workers[*].template' agents.yaml")]
+    Inject(Edit),
+    /// Take the instrumentation out again, down to the original bytes
+    ///
+    /// Takes out what `prelit inject` wrote and nothing else. What was changed by somebody since is
+    /// an error, unless --force is given. Reads and writes like `prelit inject`.
+    #[command(after_long_help = "\
+Examples:
+  prelit remove < injected.yaml > original.yaml
+  prelit remove --write manifests/
+  prelit remove --diff --force manifests/chat.yaml")]
+    Remove(Edit),
+    /// Fail if `prelit inject` would change something: the gate for CI
+    ///
+    /// Writes nothing but its findings. Findings, and exit code 1, are what `prelit inject` would
+    /// change, injections that were changed by hand, conflicts, and documents that cannot be parsed.
+    #[command(after_long_help = "\
+Examples:
+  prelit check manifests/
+  prelit check --format github manifests/             annotations on the pull request
+  prelit check --format sarif manifests/ > prelit.sarif
+  kustomize build overlays/prod | prelit check --config ai.yaml")]
+    Check(Check),
+    /// Say for every container whether it is instrumented, by what, or why not
+    ///
+    /// One row a container: the workload, where it stands, the configuration or label that selects
+    /// it, and whether it is injected, current, stale, edited or skipped; then what the reasons mean
+    /// and what to do about them. Everything is parsed: there is an answer for every container.
+    #[command(after_long_help = "\
+Examples:
+  prelit explain manifests/
+  helm template chat ./chart | prelit explain --config ai.yaml
+  prelit explain --format json manifests/ | jq '.containers[] | select(.state == \"skipped\")'")]
+    Explain(Explain),
+    /// Print the CustomResourceDefinition of AutoInstrumentation
+    ///
+    /// For example: prelit crd | kubectl apply -f -
+    Crd,
+    /// Print completions for a shell
+    ///
+    /// For example: prelit completions bash > /etc/bash_completion.d/prelit
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print a man page
+    ///
+    /// For example: prelit man inject | man -l -
+    Man {
+        /// The command whose page is printed; without it, that of prelit itself
+        #[arg(value_parser = ["inject", "remove", "check", "explain", "crd", "completions", "man"])]
+        command: Option<String>,
+    },
+}
+
+/// What is read.
+#[derive(Debug, Clone, Default, Group)]
+pub struct Inputs {
+    /// Files and folders; `-`, or nothing at all, is stdin
+    ///
+    /// Folders are read with everything below them: *.yaml, *.yml and *.json; hidden and
+    /// git-ignored files are left out, and so is what is no Kubernetes manifest (Helm templates,
+    /// values files) or is a patch of a kustomization. A named file is always read.
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// Leave out files and folders that match, in the syntax of .gitignore; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+    /// Leave alone what cannot be parsed, as in folders, instead of failing
+    ///
+    /// For pre-commit, which hands over Helm templates by name. A document that cannot be parsed is
+    /// still a finding of `check` and `--strict`.
+    #[arg(long)]
+    pub skip_unparsable: bool,
+}
+
+/// What decides.
+#[derive(Debug, Clone, Default, Group)]
+#[command(next_help_heading = "Configuration")]
+pub struct Configuration {
+    /// A file with AutoInstrumentation resources; may be repeated
+    ///
+    /// Those among the manifests count too. A resource without a namespace applies everywhere.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Vec<PathBuf>,
+    /// A file with settings: a ConfigMap, a YAML map, or lines of NAME=VALUE
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub settings: Option<PathBuf>,
+    /// A setting, stronger than those of --settings; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub set: Vec<(String, String)>,
+    /// The namespace of manifests that name none
+    #[arg(short, long)]
+    pub namespace: Option<String>,
+    /// A further kind that holds pod templates: group/Kind=spec.path[*].template; may be repeated
+    #[arg(long, value_name = "KIND=PATH")]
+    pub workload: Vec<String>,
+}
+
+/// `inject` and `remove`.
+#[allow(clippy::struct_excessive_bools)] // Flags are.
+#[derive(Debug, Clone, Default, Group)]
+pub struct Edit {
+    /// What is read.
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Change the files in place: all of them, or on an error none
+    #[arg(short, long, conflicts_with = "diff")]
+    pub write: bool,
+    /// Show what would change as a unified diff, for `patch -p1` or `git apply`
+    #[arg(short, long)]
+    pub diff: bool,
+    /// Write nothing and exit with 1 if there are findings
+    ///
+    /// Findings are, for example, injections that were changed by hand, conflicts of names, secrets
+    /// in manifests, and documents that cannot be parsed.
+    #[arg(long)]
+    pub strict: bool,
+    /// Renew, or remove, what was changed by hand since it was injected
+    #[arg(short, long)]
+    pub force: bool,
+    /// What decides.
+    #[command(flatten)]
+    pub configuration: Configuration,
+}
+
+/// `check`.
+#[derive(Debug, Clone, Group)]
+pub struct Check {
+    /// What is read.
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// The form of the findings
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    pub format: CheckFormat,
+    /// What decides.
+    #[command(flatten)]
+    pub configuration: Configuration,
+}
+
+/// `explain`.
+#[derive(Debug, Clone, Group)]
+pub struct Explain {
+    /// What is read.
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// The form of the answer
+    #[arg(long, value_enum, default_value_t = ExplainFormat::Text)]
+    pub format: ExplainFormat,
+    /// What decides.
+    #[command(flatten)]
+    pub configuration: Configuration,
+}
+
+/// The forms of findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// Lines for people
+    Text,
+    /// Everything, for programs
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Workflow commands: annotations on a pull request at GitHub
+    Github,
+}
+
+/// The forms of an explanation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExplainFormat {
+    /// A table for people
+    Text,
+    /// Everything, for programs
+    Json,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_is_documented() {
+        fn walk(command: &clap::Command) {
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
+            }
+            command.get_subcommands().for_each(walk);
+        }
+        let mut command = Args::command();
+        command.build();
+        walk(&command);
+    }
+
+    #[test]
+    fn a_setting_may_hold_equals_signs_and_nothing() {
+        assert_eq!(pair("A=b=c"), Ok(("A".to_owned(), "b=c".to_owned())));
+        assert_eq!(pair("A="), Ok(("A".to_owned(), String::new())));
+        assert!(pair("A").is_err() && pair("=b").is_err());
+    }
+}

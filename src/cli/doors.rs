@@ -1,0 +1,172 @@
+//! What all doors have in common: reading the command line's inputs, deciding them, and saying on
+//! stderr how it went.
+
+use super::args::{self, Configuration};
+use super::files::{self, Inputs};
+use super::findings::{self, Item};
+use super::options;
+use super::pass::{self, Keep, Lenience, Outcome};
+use super::progress::Progress;
+use super::style::{Style, plain};
+use super::{Talk, stream};
+use crate::api::{Reason, Severity};
+use crate::render::report::{Report, State};
+use crate::render::{Action, Failure, Failures, Options};
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+
+/// The options that all doors give alike.
+///
+/// # Errors
+///
+/// Everything that is wrong with the settings and kinds of the command line.
+pub fn options(action: Action, configuration: &Configuration) -> Result<Options, Failures> {
+    options::options(action, configuration)
+}
+
+/// Finds, reads and decides everything.
+///
+/// # Errors
+///
+/// Inputs that are not there, cannot be read or cannot be parsed, and invalid configurations.
+pub fn decide(
+    arguments: &args::Inputs,
+    configuration: &Configuration,
+    options: Options,
+    keep: Keep,
+    talk: Talk,
+) -> Result<(Inputs, Outcome), Failures> {
+    if arguments.paths.is_empty() && io::stdin().is_terminal() {
+        return Err(error(
+            "nothing to read: expected files, folders, or manifests on stdin, which is a terminal \
+             (for example: kustomize build . | prelit inject); see prelit --help",
+        ));
+    }
+    let configs = options::configs(configuration)?;
+    let inputs = files::find(&arguments.paths, &arguments.exclude, options::yaml_value)?;
+    let progress = Progress::new(talk.quiet);
+    let lenience = Lenience { named: arguments.skip_unparsable };
+    let outcome = pass::run(&inputs, options, &options::sources(&configs), keep, lenience, &progress)?;
+    if talk.verbose {
+        for file in &outcome.files {
+            let input = &inputs.inputs[file.input];
+            if let Some(reason) = input.left_alone.or(file.left_alone.then_some(Reason::NotKubernetes)) {
+                mutter(&format!("{}: left alone: {} [{}]\n", plain(&input.name), reason.sentence(), reason.code()));
+            }
+        }
+    }
+    Ok((inputs, outcome))
+}
+
+/// An error without a position.
+pub fn error(message: &str) -> Failures {
+    Failures(vec![Failure { position: None, message: message.to_owned(), source_line: None }])
+}
+
+/// Writes to stdout, as a whole.
+///
+/// # Errors
+///
+/// A full disk and the like.
+pub fn print(text: &[u8]) -> Result<(), Failures> {
+    stream::to_stdout(&[text]).map_err(|failed| error(&format!("stdout: {failed}")))
+}
+
+/// Writes to stderr. If nobody can hear it, the exit code still says it.
+pub fn mutter(text: &str) {
+    let _unheard = io::stderr().write_all(text.as_bytes());
+}
+
+/// Whether something was done, or would be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tense {
+    /// It is done.
+    Did,
+    /// It is only said.
+    Would,
+}
+
+/// The summary of a run, on one line.
+pub fn say(talk: Talk, report: &Report, tense: Tense) {
+    if !talk.quiet {
+        mutter(&format!("{} {}\n", Style::of_stderr().bold("prelit:"), summary(report, tense)));
+    }
+}
+
+/// The summary of a check, on one line.
+pub fn say_verdict(talk: Talk, report: &Report, items: &[Item]) {
+    if talk.quiet {
+        return;
+    }
+    let style = Style::of_stderr();
+    let found = amount(items, Severity::Finding);
+    let found = if findings::count(items, Severity::Finding) == 0 { style.green(&found) } else { style.red(&found) };
+    let warned = match findings::count(items, Severity::Warning) {
+        0 => String::new(),
+        _ => format!(", {}", amount(items, Severity::Warning)),
+    };
+    mutter(&format!("{} {found}{warned}; {}\n", style.bold("prelit:"), summary(report, Tense::Would)));
+}
+
+/// `1 finding`, `no warnings`.
+pub fn amount(items: &[Item], severity: Severity) -> String {
+    plural(findings::count(items, severity), findings::severity(severity))
+}
+
+/// `no files`, `1 file`, `2 files`.
+pub fn plural(count: usize, what: &str) -> String {
+    match count {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
+}
+
+fn summary(report: &Report, tense: Tense) -> String {
+    let mut states: BTreeMap<State, usize> = BTreeMap::new();
+    for row in &report.rows {
+        *states.entry(row.state).or_default() += 1;
+    }
+    let word = |state: &State| match (state, tense) {
+        (State::Injected, Tense::Did) => "injected",
+        (State::Injected, Tense::Would) => "to inject",
+        (State::Stale, Tense::Did) => "renewed",
+        (State::Stale, Tense::Would) => "stale",
+        (State::Removed, Tense::Did) => "removed",
+        (State::Removed, Tense::Would) => "to remove",
+        (State::Current, _) => "current",
+        (State::Edited, _) => "edited",
+        (State::Skipped, _) => "skipped",
+    };
+    let parts: Vec<String> = states.iter().map(|(state, count)| format!("{count} {}", word(state))).collect();
+    let containers = match report.rows.len() {
+        0 => "no container".to_owned(),
+        1 => format!("1 container ({})", parts.join(", ")),
+        count => format!("{count} containers ({})", parts.join(", ")),
+    };
+    let mut text = format!("{containers} in {}", plural(report.counts.files, "file"));
+    if report.counts.files_left_alone > 0 {
+        text = format!("{text}, {} left alone", report.counts.files_left_alone);
+    }
+    let notes = report.remarks.iter().filter(|remark| remark.reason.severity() == Severity::Note).count();
+    if notes > 0 {
+        text = format!("{text}; {}", plural(notes, "note"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::findings::tests::sample;
+
+    #[test]
+    fn the_summary_counts_containers_files_and_notes() {
+        assert_eq!(
+            summary(&sample(), Tense::Did),
+            "6 containers (1 injected, 1 current, 1 renewed, 1 edited, 2 skipped) in 2 files, 1 left alone; 1 note"
+        );
+        assert!(summary(&sample(), Tense::Would).contains("1 to inject, 1 current, 1 stale"));
+        assert_eq!(summary(&Report::default(), Tense::Did), "no container in no files");
+    }
+}

@@ -1,0 +1,212 @@
+//! What a report says to people and gates: one list, in the order of the files, from which every
+//! form of output is made. A reason's weight is the reason's own; nothing is weighed here.
+
+use crate::api::{Reason, Severity};
+use crate::render::report::{Position, Report, Row, State};
+
+/// What asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// `check`: what `inject` would change is a finding.
+    Check,
+    /// `inject` and `remove`: what they changed is done.
+    Done,
+}
+
+/// One thing to be said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item<'r> {
+    /// Where.
+    pub position: &'r Position,
+    /// `Deployment/chat`; empty for a whole file.
+    pub object: String,
+    /// The container; may be empty.
+    pub container: &'r str,
+    /// The path in the object; may be empty.
+    pub field: &'r str,
+    /// Why.
+    pub reason: Reason,
+    /// What is particular.
+    pub detail: &'r str,
+}
+
+impl Item<'_> {
+    /// How much it weighs.
+    pub fn severity(&self) -> Severity {
+        self.reason.severity()
+    }
+
+    /// The sentence, with what is particular: without position, object and code.
+    pub fn message(&self) -> String {
+        let mut text = String::new();
+        if !self.container.is_empty() {
+            text.push_str("container ");
+            text.push_str(self.container);
+            text.push_str(": ");
+        }
+        text.push_str(self.reason.sentence());
+        if !self.detail.is_empty() {
+            text.push_str(" (");
+            text.push_str(self.detail);
+            text.push(')');
+        }
+        text
+    }
+}
+
+/// Everything of the report that has a reason, by file and position.
+pub fn of(report: &Report, gate: Gate) -> Vec<Item<'_>> {
+    let rows = report.rows.iter().filter_map(|row| {
+        Some(Item {
+            position: &row.position,
+            object: object(row),
+            container: &row.container,
+            field: &row.template,
+            reason: reason(row, gate)?,
+            detail: &row.detail,
+        })
+    });
+    let remarks = report.remarks.iter().map(|remark| Item {
+        position: &remark.position,
+        object: remark.object.clone(),
+        container: "",
+        field: &remark.field,
+        reason: remark.reason,
+        detail: &remark.detail,
+    });
+    let mut items: Vec<Item> = rows.chain(remarks).collect();
+    items.sort_by(|a, b| a.position.cmp(b.position));
+    items
+}
+
+/// How many of them a gate fails on.
+pub fn count(items: &[Item], severity: Severity) -> usize {
+    items.iter().filter(|item| item.severity() == severity).count()
+}
+
+/// `Deployment/chat`.
+pub fn object(row: &Row) -> String {
+    format!("{}/{}", row.kind, row.name)
+}
+
+/// Why a row is as it is.
+///
+/// | state    | `check`                                   | done          |
+/// |----------|-------------------------------------------|---------------|
+/// | injected | not-injected                              | –             |
+/// | stale    | stale                                     | –             |
+/// | removed  | no-longer-selected                        | –             |
+/// | edited   | edited                                    | edited        |
+/// | current  | its own reason                            | its own       |
+/// | skipped  | its own reason                            | its own       |
+pub fn reason(row: &Row, gate: Gate) -> Option<Reason> {
+    let change = |reason| match gate {
+        Gate::Check => Some(reason),
+        Gate::Done => None,
+    };
+    match row.state {
+        State::Injected => change(Reason::NotInjected),
+        State::Stale => change(Reason::Stale),
+        State::Removed => change(Reason::NoLongerSelected),
+        State::Edited => Some(Reason::Edited),
+        State::Current | State::Skipped => row.reason,
+    }
+}
+
+/// The name of a state, everywhere.
+pub fn state(state: State) -> &'static str {
+    match state {
+        State::Injected => "injected",
+        State::Current => "current",
+        State::Stale => "stale",
+        State::Edited => "edited",
+        State::Removed => "removed",
+        State::Skipped => "skipped",
+    }
+}
+
+/// The name of a weight, everywhere.
+pub fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Note => "note",
+        Severity::Info => "info",
+        Severity::Warning => "warning",
+        Severity::Finding => "finding",
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::render::report::{Counts, Remark};
+
+    /// A report with one of everything, and text that every form of output must escape.
+    pub fn sample() -> Report {
+        let at = |file: &str, line, column| Position { file: file.to_owned(), line, column };
+        let row = |line, container: &str, state, reason, detail: &str| Row {
+            position: at("apps/a b.yaml", line, 9),
+            kind: "Deployment".to_owned(),
+            api_version: "apps/v1".to_owned(),
+            name: "chat".to_owned(),
+            namespace: Some("ai".to_owned()),
+            template: "spec.template".to_owned(),
+            container: container.to_owned(),
+            selected_by: Some("label".to_owned()),
+            state,
+            reason,
+            detail: detail.to_owned(),
+        };
+        Report {
+            rows: vec![
+                row(20, "app", State::Injected, None, ""),
+                row(24, "api", State::Current, None, ""),
+                row(28, "old", State::Stale, None, "another configuration"),
+                row(32, "mine", State::Edited, None, "PYTHONPATH"),
+                row(36, "proxy", State::Skipped, Some(Reason::Sidecar), ""),
+                row(40, "py", State::Skipped, Some(Reason::NameConflict), "100%, a: b\nc\x1b[0m"),
+            ],
+            remarks: vec![
+                Remark {
+                    position: at("apps/a b.yaml", 20, 9),
+                    object: "Deployment/chat".to_owned(),
+                    field: "spec.template".to_owned(),
+                    reason: Reason::LatestTag,
+                    detail: String::new(),
+                },
+                Remark {
+                    position: at("apps/a b.yaml", 4, 1),
+                    object: "Deployment/chat".to_owned(),
+                    field: String::new(),
+                    reason: Reason::KustomizeRenames,
+                    detail: "namePrefix".to_owned(),
+                },
+                Remark {
+                    position: at("<stdin>", 1, 1),
+                    object: String::new(),
+                    field: String::new(),
+                    reason: Reason::Unparsable,
+                    detail: String::new(),
+                },
+            ],
+            counts: Counts { files: 2, files_left_alone: 1, files_changed: 1, documents: 3, templates: 1 },
+        }
+    }
+
+    #[test]
+    fn a_check_finds_what_would_change_and_a_run_does_not() {
+        let report = sample();
+        let codes = |gate| -> Vec<&str> {
+            let found = of(&report, gate);
+            found.iter().filter(|it| it.severity() == Severity::Finding).map(|it| it.reason.code()).collect()
+        };
+        assert_eq!(codes(Gate::Check), ["unparsable", "not-injected", "stale", "edited", "name-conflict"]);
+        assert_eq!(codes(Gate::Done), ["unparsable", "edited", "name-conflict"]);
+    }
+
+    #[test]
+    fn what_is_said_is_in_the_order_of_the_file() {
+        let report = sample();
+        let lines: Vec<usize> = of(&report, Gate::Check).iter().skip(1).map(|item| item.position.line).collect();
+        assert!(lines.is_sorted());
+    }
+}

@@ -1,0 +1,122 @@
+//! `prelit inject` and `prelit remove`: manifests in, manifests out. Everything is decided before
+//! the first byte is written.
+
+use super::args::Edit;
+use super::files::Inputs;
+use super::findings::{self, Gate};
+use super::format::text;
+use super::pass::{Decided, Keep, Outcome};
+use super::stream::{self, Part};
+use super::style::Style;
+use super::write::{self, Change};
+use super::{Exit, Talk, diff, doors};
+use crate::api::{Reason, Severity};
+use crate::render::report::State;
+use crate::render::{Action, Failure, Failures};
+
+/// Opens the door.
+///
+/// # Errors
+///
+/// Inputs or configuration that cannot be read, what was changed by hand and is to be removed, and
+/// files that cannot be written. Nothing was written then.
+pub fn run(action: Action, arguments: &Edit, talk: Talk) -> Result<Exit, Failures> {
+    let paths = &arguments.inputs.paths;
+    if arguments.write && (paths.is_empty() || paths.iter().any(|path| path.as_os_str() == "-")) {
+        return Err(doors::error("--write changes files in place, and stdin is none; expected files or folders"));
+    }
+    let mut options = doors::options(action, &arguments.configuration)?;
+    options.force = arguments.force;
+    let keep = match (arguments.write, arguments.diff) {
+        (true, _) => Keep::Nothing,
+        (_, true) => Keep::Changed,
+        _ => Keep::All,
+    };
+    let (inputs, outcome) = doors::decide(&arguments.inputs, &arguments.configuration, options, keep, talk)?;
+    if action == Action::Remove && !arguments.force {
+        refuse_edited(&outcome)?;
+    }
+    let items = findings::of(&outcome.report, Gate::Done);
+    let barred = arguments.strict && findings::count(&items, Severity::Finding) > 0;
+    if arguments.diff {
+        show_diff(&inputs, &outcome)?;
+    } else if barred {
+        // A gate that fails lets nothing through.
+    } else if arguments.write {
+        write_files(&inputs, &outcome)?;
+    } else {
+        write_stream(&inputs, &outcome)?;
+    }
+    let shown = |weight| match weight {
+        Severity::Finding => barred || !talk.quiet,
+        Severity::Warning => !talk.quiet,
+        Severity::Note | Severity::Info => talk.verbose,
+    };
+    doors::mutter(&text::items(&items, shown, Style::of_stderr()));
+    if barred {
+        let nothing = if arguments.diff { "" } else { ", so nothing was written" };
+        doors::mutter(&format!("prelit: --strict: {}{nothing}\n", doors::amount(&items, Severity::Finding)));
+        return Ok(Exit::Findings);
+    }
+    let tense = if arguments.diff { doors::Tense::Would } else { doors::Tense::Did };
+    doors::say(talk, &outcome.report, tense);
+    Ok(Exit::Done)
+}
+
+/// What was changed by hand is not taken out by accident.
+fn refuse_edited(outcome: &Outcome) -> Result<(), Failures> {
+    let edited = outcome.report.rows.iter().filter(|row| row.state == State::Edited);
+    let failures: Vec<Failure> = edited
+        .map(|row| Failure {
+            position: Some(row.position.clone()),
+            message: format!(
+                "{}: {}{}; expected it as it was injected, or --force",
+                findings::object(row),
+                Reason::Edited.sentence(),
+                if row.detail.is_empty() { String::new() } else { format!(" ({})", row.detail) },
+            ),
+            source_line: None,
+        })
+        .collect();
+    if failures.is_empty() { Ok(()) } else { Err(Failures(failures)) }
+}
+
+fn part(file: &Decided) -> Option<Part<'_>> {
+    Some(Part { bytes: file.bytes.as_deref()?, splices: &file.splices })
+}
+
+fn write_stream(inputs: &Inputs, outcome: &Outcome) -> Result<(), Failures> {
+    let parts: Vec<Part> = outcome.files.iter().filter(|file| !file.left_alone).filter_map(part).collect();
+    if parts.is_empty() {
+        // An empty stream with exit 0 says "delete everything" to the tools that read it.
+        let found = match inputs.inputs.len() {
+            0 => "no file (*.yaml, *.yml, *.json)".to_owned(),
+            count => format!("{} without any (prelit inject -v names them)", doors::plural(count, "file")),
+        };
+        return Err(doors::error(&format!("nothing to write: expected manifests, found {found}")));
+    }
+    stream::to_stdout(&stream::join(&parts)).map_err(|error| doors::error(&format!("stdout: {error}")))
+}
+
+fn write_files(inputs: &Inputs, outcome: &Outcome) -> Result<(), Failures> {
+    let changes: Vec<Change> = outcome
+        .files
+        .iter()
+        .filter(|file| !file.splices.is_empty())
+        .filter_map(|file| {
+            let path = inputs.inputs[file.input].path.as_deref()?;
+            Some(Change { path, digest: file.digest, splices: &file.splices })
+        })
+        .collect();
+    write::stage(&changes)?.commit()
+}
+
+fn show_diff(inputs: &Inputs, outcome: &Outcome) -> Result<(), Failures> {
+    let style = Style::of_stdout();
+    let changed = outcome.files.iter().filter(|file| !file.splices.is_empty());
+    let diffs: Vec<Vec<u8>> = changed
+        .filter_map(|file| Some(diff::unified(&inputs.inputs[file.input].name, part(file)?)))
+        .map(|diff| if style.coloured() { diff::coloured(&diff) } else { diff })
+        .collect();
+    doors::print(&diffs.concat())
+}

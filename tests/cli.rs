@@ -1,0 +1,289 @@
+//! The command as a user meets it: help, arguments, files and folders, exit codes. What is injected
+//! is the business of the golden folders.
+
+#![allow(clippy::unwrap_used)] // Tests may panic: that is how they fail.
+
+use assert_cmd::Command;
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+use tempfile::TempDir;
+
+const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata:\n  name: chat   # kept\n";
+
+fn prelit(folder: &Path, arguments: &[&str], stdin: &str) -> Output {
+    let mut command = Command::cargo_bin("prelit").unwrap();
+    command.current_dir(folder).args(arguments).write_stdin(stdin).output().unwrap()
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+fn tree(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+/// An error: exit code 2, a message, and nothing on stdout.
+fn assert_error(output: &Output, message: &str) {
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(output));
+    assert_eq!(stdout(output), "");
+    assert!(stderr(output).contains(message), "{}", stderr(output));
+}
+
+fn here() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+mod help {
+    use super::*;
+
+    #[test]
+    fn every_command_has_examples_or_a_sentence() {
+        for command in ["inject", "remove", "check", "explain"] {
+            let output = prelit(here().path(), &[command, "--help"], "");
+            assert_eq!(output.status.code(), Some(0));
+            assert!(stdout(&output).contains("Examples:"), "{command}");
+        }
+        for command in ["crd", "completions", "man"] {
+            let output = prelit(here().path(), &[command, "--help"], "");
+            assert!(stdout(&output).contains("For example: prelit"), "{command}");
+        }
+    }
+
+    #[test]
+    fn the_exit_codes_are_in_the_help() {
+        let output = prelit(here().path(), &["--help"], "");
+        assert_eq!(output.status.code(), Some(0));
+        assert!(stdout(&output).contains("Exit codes:"));
+        assert_error(&prelit(here().path(), &[], ""), "Usage: prelit");
+    }
+
+    #[test]
+    fn completions_for_every_shell() {
+        for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+            let output = prelit(here().path(), &["completions", shell], "");
+            assert_eq!(output.status.code(), Some(0));
+            assert!(stdout(&output).contains("skip-unparsable"), "{shell}");
+        }
+        assert_error(&prelit(here().path(), &["completions", "csh"], ""), "csh");
+    }
+
+    #[test]
+    fn man_pages_of_the_tool_and_its_commands() {
+        let output = prelit(here().path(), &["man"], "");
+        assert!(stdout(&output).contains(".TH prelit 1"), "{}", stdout(&output));
+        let output = prelit(here().path(), &["man", "inject"], "");
+        assert!(stdout(&output).contains(".TH prelit-inject 1"), "{}", stdout(&output));
+        assert!(stdout(&output).contains("skip\\-unparsable"));
+    }
+}
+
+mod arguments {
+    use super::*;
+
+    #[test]
+    fn what_is_unknown_or_contradictory_is_an_error() {
+        for (arguments, message) in [
+            (&["inject", "--frobnicate"][..], "--frobnicate"),
+            (&["inject", "--write", "--diff", "."], "--diff"),
+            (&["inject", "--set", "NAME"], "NAME=VALUE"),
+            (&["check", "--format", "xml"], "xml"),
+            (&["check", "--write", "."], "--write"),
+            (&["-q", "-v", "inject"], "--verbose"),
+            (&["infect"], "infect"),
+        ] {
+            assert_error(&prelit(here().path(), arguments, SERVICE), message);
+        }
+    }
+
+    #[test]
+    fn stdin_cannot_be_written_in_place() {
+        assert_error(&prelit(here().path(), &["inject", "--write"], SERVICE), "expected files or folders");
+        assert_error(&prelit(here().path(), &["remove", "--write", "-"], SERVICE), "expected files or folders");
+    }
+
+    #[test]
+    fn every_file_that_is_not_there_is_named() {
+        let output = prelit(here().path(), &["inject", "a.yaml", "b.yaml"], "");
+        assert_error(&output, "a.yaml: No such file");
+        assert_error(&output, "b.yaml: No such file");
+        assert_error(&prelit(here().path(), &["inject", "--config", "c.yaml"], SERVICE), "c.yaml: cannot be read");
+        assert_error(&prelit(here().path(), &["inject", "--settings", "s"], SERVICE), "s: cannot be read");
+    }
+}
+
+mod streams {
+    use super::*;
+
+    #[test]
+    fn a_filter_copies_what_is_no_workload() {
+        for text in [SERVICE, "", "\u{feff}a: 1\r\n", "not: [yaml", "{\"kind\": \"Service\"}", "---\n---\n"] {
+            for command in ["inject", "remove"] {
+                for arguments in [&[command][..], &[command, "-"]] {
+                    let output = prelit(here().path(), arguments, text);
+                    assert_eq!((output.status.code(), stdout(&output)), (Some(0), text), "{}", stderr(&output));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn quiet_is_quiet() {
+        assert_eq!(stderr(&prelit(here().path(), &["-q", "inject"], SERVICE)), "");
+        assert_eq!(stderr(&prelit(here().path(), &["inject", "-q"], SERVICE)), "");
+        assert!(stderr(&prelit(here().path(), &["inject"], SERVICE)).starts_with("prelit: "));
+    }
+
+    #[test]
+    fn files_are_one_stream_in_the_order_of_the_arguments() {
+        let folder = tree(&[("b.yaml", "kind: B"), ("a.yaml", "\u{feff}---\nkind: A\n")]);
+        let output = prelit(folder.path(), &["inject", "b.yaml", "a.yaml", "-"], "kind: C\n");
+        assert_eq!(stdout(&output), "kind: B\n---\nkind: A\n---\nkind: C\n");
+    }
+
+    #[test]
+    fn a_folder_is_its_manifests_in_the_order_of_their_names() {
+        let folder = tree(&[
+            ("k8s/b.yaml", "apiVersion: v1\nkind: B\n"),
+            ("k8s/a/z.yml", "apiVersion: v1\nkind: Z\n"),
+            ("k8s/c.json", "{\"apiVersion\": \"v1\", \"kind\": \"C\"}\n"),
+            ("k8s/values.yaml", "replicas: 3\n"),
+            ("k8s/readme.md", "# no\n"),
+            ("k8s/.hidden.yaml", "apiVersion: v1\nkind: Hidden\n"),
+            ("k8s/out/x.yaml", "apiVersion: v1\nkind: Ignored\n"),
+            ("k8s/.gitignore", "out/\n"),
+            ("k8s/old/y.yaml", "apiVersion: v1\nkind: Excluded\n"),
+        ]);
+        let output = prelit(folder.path(), &["inject", "-v", "k8s", "--exclude", "k8s/old"], "");
+        assert_eq!(
+            stdout(&output),
+            "apiVersion: v1\nkind: Z\n---\napiVersion: v1\nkind: B\n---\n{\"apiVersion\": \"v1\", \"kind\": \"C\"}\n"
+        );
+        assert!(stderr(&output).contains("k8s/values.yaml: left alone"), "{}", stderr(&output));
+        assert!(stderr(&output).contains("in 4 files, 1 left alone"), "{}", stderr(&output));
+    }
+
+    #[test]
+    fn an_empty_stream_is_never_written_for_a_folder() {
+        let folder = tree(&[("values.yaml", "a: 1\n")]);
+        assert_error(&prelit(folder.path(), &["inject", "."], ""), "nothing to write");
+        assert_error(&prelit(here().path(), &["inject", "."], ""), "nothing to write");
+        let output = prelit(folder.path(), &["inject", "values.yaml"], "");
+        assert_eq!(stdout(&output), "a: 1\n");
+    }
+
+    #[test]
+    fn a_chart_is_left_alone() {
+        let folder = tree(&[
+            ("Chart.yaml", "apiVersion: v2\nkind: no\n"),
+            ("values.yaml", "a: 1\n"),
+            (
+                "templates/deploy.yaml",
+                "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {{ .Release.Name }}\n",
+            ),
+            ("crds/crd.yaml", SERVICE),
+        ]);
+        let output = prelit(folder.path(), &["inject", "."], "");
+        assert_eq!(stdout(&output), SERVICE);
+        let output = prelit(folder.path(), &["explain", "."], "");
+        assert_eq!(stdout(&output).matches("[not-kubernetes]").count(), 3, "{}", stdout(&output));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_reader_that_goes_away_is_no_error() {
+        use std::process::{Command, Stdio};
+        let folder = tree(&[("big.yaml", &"a: 1\n".repeat(200_000))]);
+        let binary = assert_cmd::cargo::cargo_bin("prelit");
+        let mut child = Command::new(binary)
+            .args(["inject", "big.yaml"])
+            .current_dir(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(!stderr(&output).contains("roken"), "{}", stderr(&output));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_an_error() {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let binary = assert_cmd::cargo::cargo_bin("prelit");
+        let folder = tree(&[("a.yaml", SERVICE)]);
+        let output = std::process::Command::new(binary)
+            .args(["inject", "a.yaml"])
+            .current_dir(folder.path())
+            .stdout(full)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains("prelit: stdout: "), "{}", stderr(&output));
+    }
+}
+
+mod files {
+    use super::*;
+
+    #[test]
+    fn what_does_not_change_is_not_written() {
+        let folder = tree(&[("a.yaml", SERVICE), ("b.txt", SERVICE)]);
+        let before = fs::metadata(folder.path().join("a.yaml")).unwrap().modified().unwrap();
+        for arguments in [&["inject", "--write", "."][..], &["remove", "--write", "."], &["inject", "--diff", "."]] {
+            let output = prelit(folder.path(), arguments, "");
+            assert_eq!((output.status.code(), stdout(&output)), (Some(0), ""), "{}", stderr(&output));
+        }
+        assert_eq!(fs::metadata(folder.path().join("a.yaml")).unwrap().modified().unwrap(), before);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn an_empty_folder_has_nothing_to_check() {
+        for arguments in [&["check", "."][..], &["inject", "--write", "."], &["explain", "."]] {
+            assert_eq!(prelit(here().path(), arguments, "").status.code(), Some(0));
+        }
+    }
+}
+
+mod formats {
+    use super::*;
+
+    #[test]
+    fn every_format_can_say_nothing() {
+        let check = |format: &str| {
+            let output = prelit(here().path(), &["check", "--format", format], SERVICE);
+            assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+            stdout(&output).to_owned()
+        };
+        assert_eq!(check("text"), "");
+        assert_eq!(check("github"), "");
+        let json: serde_json::Value = serde_json::from_str(&check("json")).unwrap();
+        assert_eq!((&json["schema"], &json["findings"]), (&1.into(), &0.into()));
+        let sarif: serde_json::Value = serde_json::from_str(&check("sarif")).unwrap();
+        assert_eq!(sarif["version"], "2.1.0");
+        assert_eq!(sarif["runs"][0]["results"], serde_json::json!([]));
+    }
+
+    #[test]
+    fn explain_answers_for_no_workload() {
+        let output = prelit(here().path(), &["explain"], SERVICE);
+        assert_eq!((output.status.code(), stdout(&output)), (Some(0), "no workload was found\n"));
+        let output = prelit(here().path(), &["explain", "--format", "json"], SERVICE);
+        let json: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
+        assert_eq!(json["containers"], serde_json::json!([]));
+    }
+}
