@@ -5,7 +5,7 @@
 //! | `contains TEXT` | the output has the text |
 //! | `absent TEXT` | the output has it not |
 //! | `path P = V` | the path leads to exactly this one value; `~` it contains, `!~` it does not contain, `absent` nothing there |
-//! | `reason CONTAINER WORD` | the rows of the container (`-`: of the template; `workload/container`) have this reason or state |
+//! | `reason CONTAINER WORD` | the rows of the container (`-`: of the template, `*`: some row, `workload/container`) have this reason or state |
 //! | `note WORD` | a remark with this reason is made; `note !WORD`: none is |
 //! | `only-added-lines` | every line of the input stands in the output, in its order |
 //! | `unchanged` | the output is the input, byte for byte |
@@ -183,12 +183,15 @@ fn is(value: &Value, wanted: &str) -> bool {
 
 fn check_reason(container: &str, word: &str, report: &Value) -> Option<String> {
     let (workload, name) = container.split_once('/').map_or((None, container), |(w, name)| (Some(w), name));
+    let says = |row: &Value| [text_of(row, "reason"), text_of(row, "state")].contains(&word);
+    if name == "*" && entries(report, "rows").any(says) {
+        return None;
+    }
     let name = if name == "-" { "" } else { name };
     let rows: Vec<&Value> = entries(report, "rows")
         .filter(|row| text_of(row, "container") == name && workload.is_none_or(|w| text_of(row, "name") == w))
         .collect();
-    let wrong: Vec<&Value> =
-        rows.iter().copied().filter(|row| ![text_of(row, "reason"), text_of(row, "state")].contains(&word)).collect();
+    let wrong: Vec<&Value> = rows.iter().copied().filter(|row| !says(row)).collect();
     if rows.is_empty() {
         let there = entries(report, "rows").map(|row| text_of(row, "container")).collect::<Vec<_>>().join(", ");
         return Some(format!("reason {container} {word}: no such row, only: {there}"));
