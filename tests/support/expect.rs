@@ -5,8 +5,8 @@
 //! | `contains TEXT` | the output has the text |
 //! | `absent TEXT` | the output has it not |
 //! | `path P = V` | the path leads to exactly this one value; `~` it contains, `!~` it does not contain, `absent` nothing there |
-//! | `reason CONTAINER WORD` | the rows of the container (`-`: of the template, `*`: some row, `workload/container`) have this reason or state |
-//! | `note WORD` | a remark with this reason is made; `note !WORD`: none is |
+//! | `reason CONTAINER WORD` | the rows of the container (`-`: of the template; `workload/container`) have this reason or state |
+//! | `note WORD` | this reason is given somewhere, in a remark or a row; `note !WORD`: nowhere |
 //! | `only-added-lines` | every line of the input stands in the output, in its order |
 //! | `unchanged` | the output is the input, byte for byte |
 //! | `exit N` | exit code of `inject` (0 without this line); `exit check N`: of `check` on the output |
@@ -94,15 +94,15 @@ impl Expectation {
             Expectation::Path(line, path, test) => return check_path(line, path, test, &outcome.inject.stdout),
             Expectation::Reason { container, word } => return check_reason(container, word, outcome.report),
             Expectation::Note { word, wanted } => {
-                let made = entries(outcome.report, "remarks").chain(entries(outcome.report, "rows"));
-                let found = made.filter(|entry| text_of(entry, "reason") == word).count() > 0;
-                let missing = if *wanted { "is missing" } else { "is made" };
-                (found == *wanted, format!("the remark {word} {missing}"))
+                let given = entries(outcome.report, "remarks").chain(entries(outcome.report, "rows"));
+                let found = given.filter(|entry| text_of(entry, "reason") == word).count() > 0;
+                let what = if *wanted { "nowhere" } else { "somewhere" };
+                (found == *wanted, format!("the reason {word} is given {what}"))
             }
             Expectation::OnlyAddedLines => {
                 let input = String::from_utf8_lossy(outcome.input.unwrap_or_default());
-                let mut lines = output.lines();
-                match input.lines().find(|wanted| !lines.any(|line| line == *wanted)) {
+                let mut lines = output.split('\n');
+                match input.split('\n').find(|wanted| !lines.any(|line| line == *wanted)) {
                     None => (true, String::new()),
                     Some(lost) => (false, format!("a line of the input is gone or changed: {lost:?}")),
                 }
@@ -184,9 +184,6 @@ fn is(value: &Value, wanted: &str) -> bool {
 fn check_reason(container: &str, word: &str, report: &Value) -> Option<String> {
     let (workload, name) = container.split_once('/').map_or((None, container), |(w, name)| (Some(w), name));
     let says = |row: &Value| [text_of(row, "reason"), text_of(row, "state")].contains(&word);
-    if name == "*" && entries(report, "rows").any(says) {
-        return None;
-    }
     let name = if name == "-" { "" } else { name };
     let rows: Vec<&Value> = entries(report, "rows")
         .filter(|row| text_of(row, "container") == name && workload.is_none_or(|w| text_of(row, "name") == w))

@@ -14,6 +14,7 @@ pub fn broken(folder: &Folder, output: &[u8], report: &Value) -> Vec<String> {
     law(remove_restores(folder, output));
     law(check_agrees(folder, output));
     law(the_rest_is_untouched(folder, output, report));
+    law(line_ends_stay(folder, output));
     law(edits_are_insertions(folder, output));
     law(manifest::documents(output).iter().find_map(inadmissible));
     complaints
@@ -45,22 +46,38 @@ fn remove_restores(folder: &Folder, output: &[u8]) -> Option<String> {
     (!same).then(|| format!("law: remove after inject = the original\n{}", difference(&original, &removed.stdout)))
 }
 
-/// `check` finds what `inject` would change, and nothing after it did.
+/// `check` fails before `inject` changes something, and passes after it.
 fn check_agrees(folder: &Folder, output: &[u8]) -> Option<String> {
-    let after = folder.over(&["check"], output);
+    let changed = folder.bytes().is_none_or(|input| input != output);
     let wanted = folder.expectations.iter().find_map(|line| match line {
         Expectation::ExitOfCheck(code) => Some(*code),
         _ => None,
     });
-    if after.code != wanted.unwrap_or(0) {
-        let said = String::from_utf8_lossy(&after.stdout);
-        return Some(format!("law: check passes after inject: exit {}\n{said}{}", after.code, after.stderr()));
+    if let Some(wanted) = wanted.or(changed.then_some(0)) {
+        let after = folder.over(&["check"], output);
+        if after.code != wanted {
+            let said = String::from_utf8_lossy(&after.stdout);
+            let code = after.code;
+            return Some(format!("law: check after inject: exit {code} and not {wanted}\n{said}{}", after.stderr()));
+        }
     }
-    if folder.bytes().is_some_and(|input| input != output) {
+    if changed {
         let before = folder.over_input(&["check"]);
-        return (before.code != 1).then(|| format!("law: check fails before inject: exit {}", before.code));
+        return (before.code != 1).then(|| format!("law: check before inject: exit {} and not 1", before.code));
     }
     None
+}
+
+/// LF or CRLF, and the last newline or none.
+fn line_ends_stay(folder: &Folder, output: &[u8]) -> Option<String> {
+    let input = folder.bytes()?;
+    let ends = |bytes: &[u8]| {
+        let lines: Vec<_> = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")).collect();
+        let crlf = lines.iter().filter(|line| line.ends_with(b"\r\n")).count();
+        (crlf > 0, crlf < lines.len(), bytes.ends_with(b"\n"))
+    };
+    (ends(&input) != ends(output) && !input.is_empty())
+        .then(|| "law: lines end as those of the input do, and so does the file".to_owned())
 }
 
 /// Where nothing was done, nothing is changed.
