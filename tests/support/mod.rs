@@ -1,0 +1,10 @@
+//! The harness of the goldens: folders, the command that is tested, assertions, laws, a verdict.
+//! Reads manifests with a library that the command does not use for reading them.
+
+pub mod command;
+pub mod expect;
+pub mod folder;
+pub mod laws;
+pub mod manifest;
+pub mod path;
+pub mod verdict;
