@@ -5,7 +5,8 @@ use super::report::{Position, Remark, Row, State};
 use super::{Action, Failure, Failures, Rendered, Run, Source, Splice, shifted};
 use crate::api::{Finding, Reason};
 use crate::inject::engine::{ContainerVerdict, Verdict, Work};
-use crate::manifest::{self, Object, Workload};
+use crate::manifest::{self, Object, PodTemplate, Workload};
+use std::rc::Rc;
 use crate::value::{Edit, Path, Value};
 use crate::yaml::documents::Document;
 use crate::yaml::edit::{self, Refusal};
@@ -30,9 +31,6 @@ pub(super) enum Failed {
     Error(usize, String),
 }
 
-/// A document without anything of ours to say of it.
-const NOTHING: fn() -> DocumentResult = DocumentResult::default;
-
 /// Decides a document.
 pub(super) fn decide(run: &Run, source: &Source<'_>, document: &Document) -> Result<DocumentResult, Failed> {
     let bytes = &source.bytes[document.text.clone()];
@@ -56,16 +54,19 @@ pub(super) fn decide(run: &Run, source: &Source<'_>, document: &Document) -> Res
 fn round(run: &Run, text: &str, first: bool) -> Result<DocumentResult, Failed> {
     let tree = Tree::parse(text).map_err(Failed::Unparsable)?;
     let value = tree.value().map_err(Failed::Unparsable)?;
-    let mut decisions: Vec<Decision<'_>> = Vec::new();
-    let mut result = NOTHING();
-    for object in manifest::objects(&value, &run.options.workloads) {
-        match object {
-            Object::Workload(workload) => decide_workload(run, &tree, &value, workload, &mut decisions, &mut result),
-            Object::Other { reason: Some(reason), .. } if run.options.thorough => {
-                let _ = reason;
-            }
-            Object::Other { .. } | Object::Configuration { .. } => {}
-        }
+    let found = manifest::workloads(&value, &run.options.workloads);
+    let mut result = DocumentResult::default();
+    for object in &found.references {
+        let row = row_of(object, State::Skipped, Some(Reason::NoPodTemplate), "");
+        result.rows.push((offset_of(&tree, &object.at), row));
+    }
+    let sops = manifest::is_sops(&value);
+    let mut decisions = Vec::new();
+    for workload in found.workloads {
+        decide_workload(run, workload, sops, &mut decisions).map_err(|(at, finding)| {
+            let message = format!("{}: {}; {}", finding.reason.code(), finding.reason.sentence(), "remove with --force, or undo the change");
+            Failed::Error(offset_of(&tree, &at.join(&finding.at)), message)
+        })?;
     }
     result.templates = decisions.len();
     let renew = first && decisions.iter().any(|decision| matches!(decision.verdict.work, Work::Renew(_)));
@@ -99,54 +100,46 @@ fn round(run: &Run, text: &str, first: bool) -> Result<DocumentResult, Failed> {
 
 /// One pod template with its verdict.
 struct Decision<'v> {
-    /// The object in the document.
-    at: Path,
-    workload: std::rc::Rc<Workload<'v>>,
+    workload: Rc<Workload<'v>>,
     /// Which of the workload's templates.
     template: usize,
     verdict: Verdict,
 }
 
-impl Decision<'_> {
+impl<'v> Decision<'v> {
     /// The edits, addressed to the document.
     fn edits(&self) -> impl Iterator<Item = Edit> + '_ {
         let edits = match &self.verdict.work {
             Work::Nothing => &[],
             Work::Inject(edits) | Work::Remove(edits) | Work::Renew(edits) => edits.as_slice(),
         };
-        edits.iter().map(|edit| edit.clone().below(&self.at))
+        edits.iter().map(|edit| edit.clone().below(&self.workload.object.at))
     }
 
-    fn object(&self) -> String {
-        format!("{}/{}", self.workload.kind, self.workload.name.unwrap_or_default())
+    fn template(&self) -> &PodTemplate<'v> {
+        &self.workload.templates[self.template]
+    }
+
+    /// A path of the object as one of the document.
+    fn in_document(&self, at: &Path) -> Path {
+        self.workload.object.at.join(at)
     }
 }
 
-fn decide_workload<'v>(
-    run: &Run,
-    tree: &Tree<'_>,
-    document: &Value<'_>,
-    workload: Workload<'v>,
-    decisions: &mut Vec<Decision<'v>>,
-    result: &mut DocumentResult,
-) {
-    let sops = document.get("sops").is_some_and(|sops| sops.as_map().is_some());
-    if workload.templates.is_empty() {
-        if let Some(reason) = workload.reason {
-            let row = row_of(&workload, "", None, State::Skipped, Some(reason), String::new());
-            result.rows.push((offset_of(tree, &workload.at), row));
-        }
-        return;
-    }
-    let workload = std::rc::Rc::new(workload);
-    for template in 0..workload.templates.len() {
+/// Decides the templates of a workload.
+fn decide_workload<'v>(run: &Run, workload: Workload<'v>, sops: bool, decisions: &mut Vec<Decision<'v>>) -> Result<(), (Path, Finding)> {
+    let workload = Rc::new(workload);
+    for (index, template) in workload.templates.iter().enumerate() {
         let verdict = match run.options.action {
-            _ if sops => Verdict::left_alone(Finding::new(Reason::Sops, Path::keys(&["sops"]))),
-            Action::Inject => run.engine.inject(&workload, template, &run.options.workloads, run.options.force),
-            Action::Remove => run.engine.remove(&workload, template, run.options.force),
+            _ if sops => Some(Verdict::left_alone(template, Finding::new(Reason::Sops, Path::keys(&["sops"])))),
+            Action::Inject => Some(run.engine.inject(&workload, template, &run.options.workloads, run.options.force)),
+            Action::Remove => run.engine.remove(template, run.options.force).map_err(|finding| (workload.object.at.clone(), finding))?,
         };
-        decisions.push(Decision { at: workload.at.clone(), workload: workload.clone(), template, verdict });
+        if let Some(verdict) = verdict {
+            decisions.push(Decision { workload: workload.clone(), template: index, verdict });
+        }
     }
+    Ok(())
 }
 
 /// The edits of all templates, without those that the text does not allow: these are reported.
@@ -161,21 +154,17 @@ fn refuse(tree: &Tree<'_>, decisions: &mut [Decision<'_>], result: &mut Document
             continue;
         }
         if let Err(refusal) = edit::edit(tree, &edits) {
-            let finding = match &refusal {
-                Refusal::SharedAnchor { offset } => {
-                    (Reason::SharedAnchor, *offset, String::new())
-                }
+            let (reason, offset, detail) = match &refusal {
+                Refusal::SharedAnchor { offset } => (Reason::SharedAnchor, *offset, String::new()),
                 Refusal::Unsupported { offset, what } => (Reason::UnsupportedYaml, *offset, (*what).to_owned()),
                 Refusal::Parse(error) => (Reason::UnsupportedYaml, error.offset, error.message.clone()),
                 Refusal::Misfit(error) => (Reason::UnsupportedYaml, offset_of(tree, &error.at), error.to_string()),
             };
-            let (reason, offset, detail) = finding;
-            let object = decision.object();
+            let object = object_name(&decision.workload.object);
+            let finding = Finding::new(reason, Path::ROOT).with(detail);
+            result.remarks.push((offset, remark(&object, &finding)));
             let selected_by = decision.verdict.selected_by.take();
-            decision.verdict = Verdict::left_alone(Finding::new(reason, Path::ROOT).with(detail.clone()));
-            decision.verdict.selected_by = selected_by;
-            let at_anchor = Finding::new(reason, Path::ROOT).with(detail);
-            result.remarks.push((offset, remark(&object, &at_anchor)));
+            decision.verdict = Verdict { selected_by, ..Verdict::left_alone(decision.template(), finding) };
         }
     }
     decisions.iter().flat_map(Decision::edits).collect()
@@ -184,50 +173,53 @@ fn refuse(tree: &Tree<'_>, decisions: &mut [Decision<'_>], result: &mut Document
 /// Rows and remarks of the decisions.
 fn report(tree: &Tree<'_>, decisions: &[Decision<'_>], result: &mut DocumentResult) {
     for decision in decisions {
-        let template = &decision.workload.templates[decision.template];
-        let verdict = &decision.verdict;
-        let path = template.at.to_string();
-        let mut whole = |reason: Option<Reason>, detail: &str, state: State| {
-            let mut row = row_of(&decision.workload, &path, verdict.selected_by.clone(), state, reason, detail.to_owned());
-            row.template.clone_from(&path);
-            result.rows.push((offset_of(tree, &decision.at.join(&template.at)), row));
+        let (template, verdict) = (decision.template(), &decision.verdict);
+        let object = &decision.workload.object;
+        let mut push = |at: &Path, container: &str, state, reason, detail: &str| {
+            let mut row = row_of(object, state, reason, detail);
+            row.template = template.at.to_string();
+            container.clone_into(&mut row.container);
+            row.selected_by.clone_from(&verdict.selected_by);
+            result.rows.push((offset_of(tree, &decision.in_document(at)), row));
         };
         if verdict.containers.is_empty() {
             let finding = verdict.whole.as_ref();
-            whole(finding.map(|finding| finding.reason), finding.map_or("", |finding| &finding.detail), verdict.state);
+            push(&template.at, "", verdict.state, finding.map(|finding| finding.reason), finding.map_or("", |finding| &finding.detail));
         }
         for ContainerVerdict { container, state, reason, detail } in &verdict.containers {
             let container = &template.containers[*container];
-            let mut row = row_of(&decision.workload, &path, verdict.selected_by.clone(), *state, *reason, detail.clone());
-            container.name.as_ref().clone_into(&mut row.container);
-            result.rows.push((offset_of(tree, &decision.at.join(&container.at)), row));
+            push(&container.at, &container.name, *state, *reason, detail);
         }
-        let object = decision.object();
         for note in &verdict.notes {
-            result.remarks.push((offset_of(tree, &decision.at.join(&note.at)), remark(&object, note)));
+            let offset = offset_of(tree, &decision.in_document(&note.at));
+            result.remarks.push((offset, remark(&object_name(object), note)));
         }
     }
 }
 
-fn row_of(workload: &Workload<'_>, template: &str, selected_by: Option<String>, state: State, reason: Option<Reason>, detail: String) -> Row {
+fn object_name(object: &Object<'_>) -> String {
+    format!("{}/{}", object.kind, object.name().unwrap_or_default())
+}
+
+fn row_of(object: &Object<'_>, state: State, reason: Option<Reason>, detail: &str) -> Row {
     Row {
-        position: Position { file: String::new(), line: 0, column: 0 },
-        kind: workload.kind.to_string(),
-        api_version: workload.api_version.to_string(),
-        name: workload.name.unwrap_or_default().to_owned(),
-        namespace: workload.namespace.map(str::to_owned),
-        template: template.to_owned(),
+        position: Position::default(),
+        kind: object.kind.to_owned(),
+        api_version: object.api_version.to_owned(),
+        name: object.name().unwrap_or_default().to_owned(),
+        namespace: object.namespace().map(str::to_owned),
+        template: String::new(),
         container: String::new(),
-        selected_by,
+        selected_by: None,
         state,
         reason,
-        detail,
+        detail: detail.to_owned(),
     }
 }
 
 fn remark(object: &str, finding: &Finding) -> Remark {
     Remark {
-        position: Position { file: String::new(), line: 0, column: 0 },
+        position: Position::default(),
         object: object.to_owned(),
         field: finding.at.to_string(),
         reason: finding.reason,

@@ -2,8 +2,10 @@
 
 use crate::api::Reason;
 
+pub use crate::inject::engine::State;
+
 /// A position in a file; lines and columns count from 1, columns in characters.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// The file as it was named, or `<stdin>`.
     pub file: String,
@@ -11,23 +13,6 @@ pub struct Position {
     pub line: usize,
     /// The column.
     pub column: usize,
-}
-
-/// What is so, or was done, with a container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum State {
-    /// Injected by this run (for `check` and `explain`: it would be).
-    Injected,
-    /// Injected already, and nothing to do.
-    Current,
-    /// Injected before, and renewed by this run (or to be renewed).
-    Stale,
-    /// Injected before, and changed since by somebody else.
-    Edited,
-    /// Our injection was taken out.
-    Removed,
-    /// Nothing was done.
-    Skipped,
 }
 
 /// One container of one pod template.

@@ -3,7 +3,7 @@
 use super::lines::Lines;
 use super::{Failure, Failures, Options, Source, scan};
 use crate::api::resource::{self, AutoInstrumentation};
-use crate::manifest::{self, Object};
+use crate::manifest;
 use crate::value::{Path, Value};
 use crate::yaml::documents::documents;
 use crate::yaml::tree::Tree;
@@ -73,7 +73,7 @@ fn survey(source: &Source<'_>, options: &Options, apart: bool) -> Result<Survey,
             Err(_) => continue,
         };
         let Ok(value) = tree.value() else { continue };
-        collect(&value, &Path::ROOT, apart, options, &mut survey, &mut |at, message| {
+        collect(&value, apart, options, &mut survey, &mut |at, message| {
             let offset = super::document::offset_of(&tree, at);
             failures.push(Failure::at(&lines, range.start + offset, message));
         });
@@ -81,29 +81,17 @@ fn survey(source: &Source<'_>, options: &Options, apart: bool) -> Result<Survey,
     if failures.is_empty() { Ok(survey) } else { Err(Failures(failures)) }
 }
 
-/// Collects the configurations of a value, those in lists too.
-fn collect(
-    value: &Value<'_>,
-    at: &Path,
-    apart: bool,
-    options: &Options,
-    survey: &mut Survey,
-    fail: &mut dyn FnMut(&Path, String),
-) {
-    for object in manifest::objects(value, &options.workloads) {
-        let Object::Configuration { value, at: below } = object else { continue };
-        let at = at.join(&below);
-        match resource::read(value) {
-            Ok(mut resource) => {
-                if resource.namespace().is_none() && !apart {
-                    resource.set_namespace(options.namespace.clone());
-                }
-                let everywhere = apart && resource.namespace().is_none();
+/// Collects the configurations of a document, those in lists too.
+fn collect(value: &Value<'_>, apart: bool, options: &Options, survey: &mut Survey, fail: &mut dyn FnMut(&Path, String)) {
+    for object in manifest::workloads(value, &options.workloads).configurations {
+        match resource::read(object.value) {
+            Ok(resource) => {
+                let everywhere = apart && object.namespace().is_none();
                 survey.resources.push(Resource { resource, everywhere });
             }
             Err(problems) => {
                 for problem in problems {
-                    fail(&at.join(&problem.at), problem.message);
+                    fail(&object.at.join(&problem.at), problem.message);
                 }
             }
         }
