@@ -2,7 +2,7 @@
 //! no schema can say. Everything at once, each with its place.
 
 use super::{Problem, schema};
-use crate::api::names::{GROUP, INIT_CONTAINER, KIND, MOUNT_PATH, VERSION, VOLUME};
+use crate::api::names::{INIT_CONTAINER, KIND, MOUNT_PATH, VOLUME};
 use crate::api::quantity::Quantity;
 use crate::api::syntax::{self, Syntax};
 use crate::value::{Path, ScalarType, Step, Value};
@@ -39,7 +39,7 @@ pub(super) fn without_nulls(value: &Value<'_>) -> Value<'static> {
 
 /// `apiVersion`, `kind` and `metadata`.
 fn head(object: &Value<'_>, found: &mut Vec<Problem>) {
-    let expected = format!("{GROUP}/{VERSION}");
+    let expected = super::api_version();
     for (key, expected) in [("apiVersion", expected.as_str()), ("kind", KIND)] {
         let at = Path::ROOT.key(key);
         match object.get(key) {
