@@ -116,9 +116,9 @@ pub const ATTRIBUTE_KEY: Syntax = Syntax {
 pub const QUANTITY: Syntax =
     Syntax { pattern: super::quantity::PATTERN, expected: "a quantity such as 100m, 0.5, 128Mi or 1Gi" };
 
-/// A kind that holds pod templates, as `--workload` takes it.
+/// A kind that holds pod templates, as `--workload` takes it. What paths mean is for `manifest` to say.
 pub const WORKLOAD: Syntax = Syntax {
-    pattern: r"^(([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?/)?[A-Z][A-Za-z0-9]*=[A-Za-z_][A-Za-z0-9_-]*(\[\*\])?(\.([A-Za-z_][A-Za-z0-9_-]*|\*)(\[\*\])?)*$",
+    pattern: r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Z][A-Za-z0-9]*=[^\s,=]+$",
     expected: "group/Kind=path.to.template, such as batch.volcano.sh/Job=spec.tasks[*].template",
 };
 

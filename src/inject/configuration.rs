@@ -6,7 +6,7 @@ use crate::api::settings::{SecretEntry, Settings};
 use crate::api::syntax;
 use crate::value::{ScalarType, Value};
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 pub use crate::api::resource::{Detection, Provider};
 pub use crate::api::settings::RunAsUser;
@@ -40,7 +40,6 @@ pub struct InitResources {
 
 /// Everything that decides what is written into a selected pod template.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::struct_excessive_bools, reason = "independent switches of the contract")]
 pub struct Configuration {
     /// `namespace/name` or `name` of the `AutoInstrumentation`; `settings` for the default profile.
     pub name: String,
@@ -287,15 +286,15 @@ impl Configuration {
 struct Canonical(String);
 
 impl Canonical {
-    fn field(&mut self, name: &str, value: impl ToString) {
-        // As JSON: a line end in a value cannot pass for a field.
+    fn field(&mut self, name: &str, value: impl Display) {
+        // As JSON: a line end in a value cannot pass for a field. Writing to a String does not fail.
         let value = serde_json::Value::String(value.to_string());
-        self.0.push_str(&format!("{name}={value}\n"));
+        let _ = writeln!(self.0, "{name}={value}");
     }
 
-    fn optional(&mut self, name: &str, value: Option<&impl ToString>) {
+    fn optional(&mut self, name: &str, value: Option<&impl Display>) {
         if let Some(value) = value {
-            self.field(name, value.to_string());
+            self.field(name, value);
         }
     }
 
@@ -343,7 +342,6 @@ impl Canonical {
 
     fn digest(&self) -> String {
         Sha256::digest(&self.0).iter().take(8).fold(String::new(), |mut hex, byte| {
-            // Writing to a String does not fail.
             let _ = write!(hex, "{byte:02x}");
             hex
         })
@@ -607,9 +605,9 @@ mod tests {
         let base = Configuration::from_settings(&Settings::default());
         let mut digests = vec![base.digest()];
         for change in changes {
-            let mut changed = base.clone();
-            change(&mut changed);
-            digests.push(changed.digest());
+            let mut other = base.clone();
+            change(&mut other);
+            digests.push(other.digest());
         }
         digests.extend([
             Configuration { service_name: text(), ..base.clone() }.digest(),

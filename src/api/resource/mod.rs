@@ -44,7 +44,7 @@ impl std::fmt::Display for Problem {
 /// A valid resource.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AutoInstrumentation {
-    /// `metadata.name`
+    /// `metadata.name`; `unnamed` where none is written, as in the original's first example.
     pub name: String,
     /// `metadata.namespace`, where it is written.
     pub namespace: Option<String>,
@@ -66,6 +66,7 @@ pub struct Spec {
     pub ignore: Option<LabelSelector>,
     /// Which resource is used where several of one namespace select a pod: the highest priority, then the first name.
     #[serde(default)]
+    #[schemars(extend("minimum" = -1_000_000_000, "maximum" = 1_000_000_000))]
     pub priority: i32,
     /// How Python is instrumented.
     #[serde(default)]
@@ -399,27 +400,33 @@ pub fn read(object: &Value<'_>) -> Result<AutoInstrumentation, Vec<Problem>> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    let text = |key| object.dig(&["metadata", key]).and_then(Value::as_text).map(str::to_owned);
-    let at = Path::keys(&["spec"]);
-    let spec = object.get("spec").map_or(serde_json::Value::Null, Value::to_json);
-    let mut spec: Spec = serde_json::from_value(validate::without_nulls(spec))
-        .map_err(|error| vec![Problem::new(at, error.to_string())])?;
+    let text = |key| object.dig(&["metadata", key])?.as_text().filter(|text| !text.is_empty()).map(str::to_owned);
+    let clean = validate::without_nulls(object.get("spec").unwrap_or(&Value::NULL));
+    let mut spec: Spec = serde_json::from_value(clean.to_json())
+        .map_err(|error| vec![Problem::new(Path::keys(&["spec"]), error.to_string())])?;
 
-    // What is passed on as it was written keeps the order of its keys.
-    let instrumentation = object.dig(&["spec", "python", "instrumentation"]).unwrap_or(&Value::NULL);
+    // What is passed on as it was written keeps the order of its keys; volumes, whose sources no
+    // schema knows, keep their nulls too.
+    let at = ["python", "instrumentation"];
+    let instrumentation = clean.dig(&at).unwrap_or(&Value::NULL);
     let init_container = instrumentation.get("initContainer").unwrap_or(&Value::NULL);
     let target = &mut spec.python.instrumentation;
     target.env = list(instrumentation, "env");
-    target.volumes = list(instrumentation, "volumes");
+    target.volumes =
+        object.get("spec").and_then(|spec| spec.dig(&at)).map(|map| list(map, "volumes")).unwrap_or_default();
     target.volume_mounts = list(instrumentation, "volumeMounts");
     let target = &mut target.init_container;
     target.env = list(init_container, "env");
     target.volume_mounts = list(init_container, "volumeMounts");
-    target.resources = init_container.get("resources").map(|value| value.clone().into_owned());
-    target.security_context = init_container.get("securityContext").map(|value| value.clone().into_owned());
+    target.resources = init_container.get("resources").cloned();
+    target.security_context = init_container.get("securityContext").cloned();
 
-    Ok(AutoInstrumentation { name: text("name").unwrap_or_default(), namespace: text("namespace"), spec })
+    let name = text("name").unwrap_or_else(|| UNNAMED.to_owned());
+    Ok(AutoInstrumentation { name, namespace: text("namespace"), spec })
 }
+
+/// The name of a resource that has none: as a functionConfig or a file of `--config` it needs none.
+const UNNAMED: &str = "unnamed";
 
 /// `apiVersion` of the resource.
 pub fn api_version() -> String {

@@ -112,7 +112,7 @@ fn merge_alternatives(map: &mut Map<String, Json>) {
 }
 
 /// The pattern of a syntax, or no text at all.
-pub fn or_empty(syntax: Syntax) -> Cow<'static, str> {
+pub(super) fn or_empty(syntax: Syntax) -> Cow<'static, str> {
     Cow::Owned(format!("^$|{}", syntax.pattern))
 }
 

@@ -64,6 +64,26 @@ fn a_minimal_resource_has_the_documented_defaults() {
 }
 
 #[test]
+fn a_null_is_as_if_the_field_were_not_there() {
+    let init = json!({ "resources": null, "securityContext": { "runAsUser": null, "runAsGroup": 1 }, "env": null });
+    let read = read_spec(&json!({
+        "selector": { "matchLabels": { "app": "chat" }, "matchExpressions": null },
+        "ignore": null,
+        "python": { "instrumentation": { "provider": null, "enabled": null, "version": null, "initContainer": init } },
+        "otlp": null,
+        "resource": { "environment": null, "attributes": null },
+    }))
+    .unwrap();
+    let init = read.spec.python.instrumentation.init_container;
+    assert_eq!(init.resources, None);
+    assert_eq!(init.security_context, Some(Value::map([("runAsGroup", Value::int(1))])));
+    let variable = json!([{ "name": "A", "value": null }]);
+    refuses(&format!("{PYTHON}/env"), variable, "spec.python.instrumentation.env[0]", &["neither value nor valueFrom"]);
+    let problems = read_spec(&json!({ "selector": null })).unwrap_err();
+    assert_eq!(problems, ["spec.selector: missing, expected a map"]);
+}
+
+#[test]
 fn the_manifests_of_the_original_documentation_are_accepted() {
     let destination = |otlp: Json| {
         json!({
@@ -222,7 +242,7 @@ fn wrong_types_are_those_that_the_cluster_would_refuse() {
     refuses("/resource/serviceVersion", json!(1.0), "spec.resource.serviceVersion", &["found the number 1", "quotes"]);
     refuses("/otlp/timeout", json!("30"), "spec.otlp.timeout", &["found \"30\"", "1 to 300"]);
     refuses("/otlp", json!([]), "spec.otlp", &["found a list", "a map"]);
-    refuses("/otlp/endpoint", Json::Null, "spec.otlp.endpoint", &["found null", "text"]);
+    refuses("/selector/matchLabels/app", Json::Null, "spec.selector.matchLabels.app", &["found null", "text"]);
     let env = json!([{ "name": "A", "value": 1 }]);
     refuses(&format!("{PYTHON}/env"), env, "spec.python.instrumentation.env[0].value", &["found a number", "quotes"]);
     let yes = Value::map([("enabled", Value::Scalar(crate::value::Scalar::plain("yes")))]);
@@ -243,6 +263,9 @@ fn the_head_is_checked() {
     let problems = read(&Value::from(&object)).unwrap_err();
     let places: Vec<String> = problems.iter().map(|problem| problem.at.to_string()).collect();
     assert_eq!(places, ["apiVersion", "metadata.name", "spec"]);
+    let unnamed =
+        json!({ "apiVersion": "openlit.io/v1alpha1", "kind": "AutoInstrumentation", "spec": with("/go", json!({})) });
+    assert_eq!(read(&Value::from(&unnamed)).unwrap().full_name(), "unnamed", "as in the original's first example");
     assert!(is_auto_instrumentation(&Value::from(&object)));
     assert!(!is_auto_instrumentation(&Value::from(&json!({ "apiVersion": "v1", "kind": "AutoInstrumentation" }))));
 }

@@ -2,7 +2,7 @@
 //! no schema can say. Everything at once, each with its place.
 
 use super::{Problem, schema};
-use crate::api::names::{GROUP, INIT_CONTAINER, KIND, MOUNT_PATH, VERSION, VOLUME};
+use crate::api::names::{INIT_CONTAINER, KIND, MOUNT_PATH, VOLUME};
 use crate::api::quantity::Quantity;
 use crate::api::syntax::{self, Syntax};
 use crate::value::{Path, ScalarType, Step, Value};
@@ -26,25 +26,20 @@ pub(super) fn problems(object: &Value<'_>) -> Vec<Problem> {
     found
 }
 
-/// JSON without the nulls that stand for a default.
-pub(super) fn without_nulls(mut json: Json) -> Json {
-    fn clean(json: &mut Json) {
-        match json {
-            Json::Object(map) => {
-                map.retain(|_, value| !value.is_null());
-                map.values_mut().for_each(clean);
-            }
-            Json::Array(items) => items.iter_mut().for_each(clean),
-            _ => {}
-        }
+/// The value without nulls, as the API server takes them out where the schema names the field.
+pub(super) fn without_nulls(value: &Value<'_>) -> Value<'static> {
+    match value {
+        Value::Map(map) => Value::map(
+            map.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.to_owned(), without_nulls(value))),
+        ),
+        Value::List(items) => Value::List(items.iter().map(without_nulls).collect()),
+        Value::Scalar(scalar) => Value::Scalar(scalar.clone().into_owned()),
     }
-    clean(&mut json);
-    json
 }
 
 /// `apiVersion`, `kind` and `metadata`.
 fn head(object: &Value<'_>, found: &mut Vec<Problem>) {
-    let expected = format!("{GROUP}/{VERSION}");
+    let expected = super::api_version();
     for (key, expected) in [("apiVersion", expected.as_str()), ("kind", KIND)] {
         let at = Path::ROOT.key(key);
         match object.get(key) {
@@ -59,13 +54,12 @@ fn head(object: &Value<'_>, found: &mut Vec<Problem>) {
     for (key, syntax) in [("name", syntax::OBJECT_NAME), ("namespace", syntax::DNS_LABEL)] {
         let at = Path::keys(&["metadata"]).key(key);
         match metadata.get(key) {
-            None if key == "name" => found.push(Problem::new(at, format!("missing, expected {}", syntax.expected))),
             None => {}
-            Some(value) if value.is_null() && key == "namespace" => {}
+            Some(value) if value.is_null() || value.as_text() == Some("") => {}
             Some(value) => match text_of(value) {
                 Some(text) if syntax::check(syntax, text) && text.len() <= 253 => {}
                 _ => {
-                    found.push(Problem::new(at, format!("{}, expected {}", found_text(value, false), syntax.expected)))
+                    found.push(Problem::new(at, format!("{}, expected {}", found_text(value, false), syntax.expected)));
                 }
             },
         }
@@ -237,12 +231,8 @@ impl Checker {
         for (key, inner) in map.iter() {
             let below = at.key(key.to_owned());
             if let Some(property) = properties.and_then(|known| known.get(key)) {
-                let has_default = property.get("default").is_some();
-                if inner.is_null() && has_default || is_root && key == "status" {
-                    continue;
-                }
-                if inner.is_null() && property.get("type").is_some() {
-                    self.problem(&below, format!("found null, expected {}; or leave it out", kind_of(property)));
+                // A null is as if it were not there: the API server takes it out before it looks.
+                if inner.is_null() || is_root && key == "status" {
                     continue;
                 }
                 if is_root && key == "metadata" {
@@ -261,15 +251,16 @@ impl Checker {
                 self.problem(&below, format!("unknown field, expected one of {}{hint}", known.join(", ")));
             }
         }
+        let is_there = |key: &str| map.get(key).is_some_and(|value| !value.is_null());
         for key in strings(schema, "required") {
-            if map.get(key).is_none() {
+            if !is_there(key) {
                 let kind = properties.and_then(|known| known.get(key)).map_or("it", kind_of);
                 self.problem(&at.key(key.to_owned()), format!("missing, expected {kind}"));
             }
         }
         if let Some(excluded) = schema.pointer("/not/required").and_then(Json::as_array) {
             let keys: Vec<&str> = excluded.iter().filter_map(Json::as_str).collect();
-            if keys.iter().all(|key| map.get(key).is_some()) {
+            if keys.iter().all(|key| is_there(key)) {
                 self.problem(at, format!("found {}, expected only one of them", keys.join(" and ")));
             }
         }
@@ -279,7 +270,8 @@ impl Checker {
     /// `minProperties` and `maxProperties`: exactly one source, and the like.
     fn size(&mut self, map: &crate::value::Map<'_>, schema: &Json, at: &Path) {
         let (least, most) = (number(schema, "minProperties"), number(schema, "maxProperties"));
-        let size = map.len() as u64;
+        let free = schema.get("x-kubernetes-preserve-unknown-fields").is_some();
+        let size = map.iter().filter(|(_, value)| free || !value.is_null()).count() as u64;
         if least.is_none_or(|least| size >= least) && most.is_none_or(|most| size <= most) {
             return;
         }
@@ -429,10 +421,11 @@ fn variables(map: &Value<'_>, at: &Path, taken: &[&str], found: &mut Vec<Problem
     for (index, variable) in map.get("env").and_then(Value::as_list).unwrap_or_default().iter().enumerate() {
         let at = at.key("env").index(index);
         let Some(entry) = variable.as_map() else { continue };
-        match (entry.get("value").is_some(), entry.get("valueFrom").is_some()) {
+        let is_there = |key: &str| entry.get(key).is_some_and(|value| !value.is_null());
+        match (is_there("value"), is_there("valueFrom")) {
             (true, true) => found.push(Problem::new(at, "found value and valueFrom, expected exactly one of them")),
             (false, false) => {
-                found.push(Problem::new(at, "found neither value nor valueFrom, expected exactly one of them"))
+                found.push(Problem::new(at, "found neither value nor valueFrom, expected exactly one of them"));
             }
             _ => {}
         }

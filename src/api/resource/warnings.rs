@@ -11,6 +11,10 @@ pub(super) fn warnings(resource: &AutoInstrumentation) -> Vec<Problem> {
     let mut found = Vec::new();
     let mut warn = |keys: &[&'static str], message: String| found.push(Problem::new(Path::keys(keys), message));
 
+    if resource.name == super::UNNAMED {
+        let message = "missing: it may be left out of a file, but kubectl refuses to apply it".to_owned();
+        warn(&["metadata", "name"], message);
+    }
     let negative = |operator| matches!(operator, Operator::NotIn | Operator::DoesNotExist);
     let selector = &spec.selector;
     if selector.match_labels.is_empty() && selector.match_expressions.iter().all(|one| negative(one.operator)) {

@@ -257,9 +257,8 @@ pub fn read_environment(pairs: impl Iterator<Item = (String, String)>) -> Result
     let made_by_kubernetes = |name: &str, value: &str| {
         name.ends_with("_PORT") && ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme))
     };
-    let mut reader = Reader::default();
-    reader.values = pairs.filter(|(name, value)| table::known(name) && !made_by_kubernetes(name, value)).collect();
-    reader.finish()
+    let values = pairs.filter(|(name, value)| table::known(name) && !made_by_kubernetes(name, value)).collect();
+    Reader { values, problems: Vec::new() }.finish()
 }
 
 /// Takes values by the table, and collects what is wrong with them.

@@ -46,15 +46,12 @@ fn every_setting_has_an_effect() {
             .find(|word| **word != variable.default && **word != "custom" && **word != "provided")
             .unwrap_or(&"provided"))
         .to_owned(),
-        Kind::Number(..) => "7".to_owned(),
-        Kind::Syntax(syntax) if syntax == syntax::ENDPOINT => "http://x:1".to_owned(),
-        Kind::Syntax(syntax) if syntax == syntax::VERSION => "1.2.3".to_owned(),
-        Kind::Url => "http://x:1".to_owned(),
+        Kind::Syntax(syntax::VERSION) => "1.2.3".to_owned(),
+        Kind::Url | Kind::Syntax(syntax::ENDPOINT) => "http://x:1".to_owned(),
         Kind::SecretEntry => "a/b".to_owned(),
         Kind::Path => "/x".to_owned(),
-        Kind::Days => "7".to_owned(),
         Kind::Amount => if variable.name.ends_with("REQUEST") { "1m" } else { "1Gi" }.to_owned(),
-        Kind::User => "7".to_owned(),
+        Kind::Number(..) | Kind::Days | Kind::User => "7".to_owned(),
         Kind::Workloads => "x/Y=spec.template".to_owned(),
         _ => "x".to_owned(),
     };
