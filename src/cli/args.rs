@@ -46,10 +46,10 @@ pub struct Args {
 #[derive(Debug, Clone, Copy, Default, Group)]
 pub struct Talk {
     /// Say nothing on stderr but errors
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, conflicts_with = "verbose", display_order = 100)]
     pub quiet: bool,
     /// Say more: notes on what was injected, and every file that was left alone
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 101)]
     pub verbose: bool,
 }
 

@@ -6,6 +6,7 @@ use super::progress::Progress;
 use super::stream::Part;
 use super::write;
 use crate::api::Reason;
+use crate::render::kustomization::is_kustomization;
 use crate::render::report::{Counts, Position, Remark, Report};
 use crate::render::{Failure, Failures, Options, Rendered, Run, Source, Splice, Survey};
 use memchr::memmem;
@@ -95,7 +96,7 @@ pub fn run(
         let input = &inputs[index];
         if is_foreign(index) {
             let decided = Decided { input: index, bytes: None, digest: 0, splices: Vec::new(), left_alone: true };
-            return Ok((decided, foreign(&input.name, thorough)));
+            return Ok((decided, foreign(input, thorough)));
         }
         let again = if kept[index].is_none() { Some(files::read(input)?) } else { None };
         let bytes = again.as_deref().or(kept[index].as_deref()).unwrap_or_default();
@@ -121,7 +122,11 @@ pub fn run(
     let mut counts = Counts { files: inputs.len(), ..Counts::default() };
     for (mut file, report) in decided {
         if file.bytes.is_none() {
-            let wanted = keep == Keep::All || keep == Keep::Changed && !file.splices.is_empty();
+            let wanted = match keep {
+                Keep::All => !file.left_alone,
+                Keep::Changed => !file.splices.is_empty(),
+                Keep::Nothing => false,
+            };
             file.bytes = kept[file.input].take().filter(|_| wanted);
         }
         counts.files_left_alone += usize::from(file.left_alone || inputs[file.input].left_alone.is_some());
@@ -162,11 +167,12 @@ fn may_be_manifest(bytes: &[u8]) -> bool {
 }
 
 /// What is said of a file that only another tool can read.
-fn foreign(name: &str, thorough: bool) -> Report {
+fn foreign(input: &Input, thorough: bool) -> Report {
     let mut report = Report::default();
-    if thorough {
+    // That a kustomization is no workload needs no saying.
+    if thorough && !input.path.as_deref().is_some_and(is_kustomization) {
         report.remarks.push(Remark {
-            position: Position { file: name.to_owned(), line: 1, column: 1 },
+            position: Position { file: input.name.clone(), line: 1, column: 1 },
             object: String::new(),
             field: String::new(),
             reason: Reason::NotKubernetes,

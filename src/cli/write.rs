@@ -45,13 +45,22 @@ pub fn digest(bytes: &[u8]) -> u64 {
 ///
 /// Files that cannot be written beside, or were changed meanwhile.
 pub fn stage(changes: &[Change]) -> Result<Staged, Failures> {
+    // For a single file no threads are started.
     let results: Vec<Result<Replacement, Failure>> = match changes {
         [only] => vec![Replacement::of(only)],
         changes => changes.par_iter().map(Replacement::of).collect(),
     };
     let (done, failed): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
     let failures: Vec<Failure> = failed.into_iter().filter_map(Result::err).collect();
-    if failures.is_empty() { Ok(Staged(done.into_iter().flatten().collect())) } else { Err(Failures(failures)) }
+    if !failures.is_empty() {
+        return Err(Failures(failures));
+    }
+    let staged: Vec<Replacement> = done.into_iter().flatten().collect();
+    let unsynced: Vec<Failure> = match &staged[..] {
+        [only] => only.sync().err().into_iter().collect(),
+        staged => staged.par_iter().filter_map(|each| each.sync().err()).collect(),
+    };
+    if unsynced.is_empty() { Ok(Staged(staged)) } else { Err(Failures(unsynced)) }
 }
 
 impl Replacement {
@@ -76,8 +85,13 @@ impl Replacement {
         stream::write_all(&mut new, &part.pieces().collect::<Vec<_>>())?;
         keep_owner(new.as_file(), &metadata);
         new.as_file().set_permissions(metadata.permissions())?;
-        new.as_file().sync_all()?;
         Ok(Replacement { target, new: new.into_temp_path() })
+    }
+
+    /// After all are written, so that the disk is asked once for many and not many times for one.
+    fn sync(&self) -> Result<(), Failure> {
+        let synced = File::open(&self.new).and_then(|file| file.sync_all());
+        synced.map_err(|error| failure(&self.target, "cannot be changed", &error))
     }
 }
 

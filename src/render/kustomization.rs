@@ -258,6 +258,36 @@ mod tests {
     }
 
     #[test]
+    fn a_renamed_workload_is_warned_of_once_and_only_if_it_is_injected() {
+        let row = |name: &str, line, state| crate::render::report::Row {
+            position: Position { file: "d.yaml".to_owned(), line, column: 1 },
+            kind: "Deployment".to_owned(),
+            api_version: "apps/v1".to_owned(),
+            name: name.to_owned(),
+            namespace: None,
+            template: String::new(),
+            container: "app".to_owned(),
+            selected_by: None,
+            state,
+            reason: None,
+            detail: String::new(),
+        };
+        let rows = vec![
+            row("chat", 3, State::Injected),
+            row("chat", 9, State::Injected),
+            row("web", 20, State::Skipped),
+            row("old", 30, State::Current),
+        ];
+        let mut report = Report { rows, ..Report::default() };
+        let renaming = Renaming { kustomization: PathBuf::from("/x/kustomization.yaml"), field: "nameSuffix" };
+        renaming.warn("x/kustomization.yaml", &mut report);
+        let said: Vec<(&str, usize)> =
+            report.remarks.iter().map(|remark| (remark.object.as_str(), remark.position.line)).collect();
+        assert_eq!(said, [("Deployment/chat", 3), ("Deployment/old", 30)]);
+        assert_eq!(report.remarks[0].detail, "nameSuffix of x/kustomization.yaml");
+    }
+
+    #[test]
     fn hostile_kustomizations_say_nothing() {
         let tree = tree(&[
             (
