@@ -19,7 +19,7 @@ use super::path::{ValuePath, as_text};
 use serde_json::Value;
 
 /// The list of `explain --format json` with one entry a container.
-pub const ROWS: &str = "rows";
+pub const ROWS: &str = "containers";
 /// Its list of remarks on documents, files and what was injected.
 const REMARKS: &str = "remarks";
 
@@ -54,7 +54,7 @@ pub enum Test {
 pub struct Outcome<'r> {
     pub input: Option<&'r [u8]>,
     pub inject: &'r Run,
-    /// `rows` and `remarks` of `explain --format json`.
+    /// `containers` and `remarks` of `explain --format json`.
     pub report: &'r Value,
 }
 
