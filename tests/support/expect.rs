@@ -18,6 +18,11 @@ use super::manifest;
 use super::path::{ValuePath, as_text};
 use serde_json::Value;
 
+/// The list of `explain --format json` with one entry a container.
+pub const ROWS: &str = "containers";
+/// Its list of remarks on documents, files and what was injected.
+const REMARKS: &str = "remarks";
+
 /// One line.
 pub enum Expectation {
     Contains(String),
@@ -49,7 +54,7 @@ pub enum Test {
 pub struct Outcome<'r> {
     pub input: Option<&'r [u8]>,
     pub inject: &'r Run,
-    /// `rows` and `remarks` of `explain --format json`.
+    /// `containers` and `remarks` of `explain --format json`.
     pub report: &'r Value,
 }
 
@@ -94,7 +99,7 @@ impl Expectation {
             Expectation::Path(line, path, test) => return check_path(line, path, test, &outcome.inject.stdout),
             Expectation::Reason { container, word } => return check_reason(container, word, outcome.report),
             Expectation::Note { word, wanted } => {
-                let given = entries(outcome.report, "remarks").chain(entries(outcome.report, "rows"));
+                let given = entries(outcome.report, REMARKS).chain(entries(outcome.report, ROWS));
                 let found = given.filter(|entry| text_of(entry, "reason") == word).count() > 0;
                 let what = if *wanted { "nowhere" } else { "somewhere" };
                 (found == *wanted, format!("the reason {word} is given {what}"))
@@ -185,12 +190,12 @@ fn check_reason(container: &str, word: &str, report: &Value) -> Option<String> {
     let (workload, name) = container.split_once('/').map_or((None, container), |(w, name)| (Some(w), name));
     let says = |row: &Value| [text_of(row, "reason"), text_of(row, "state")].contains(&word);
     let name = if name == "-" { "" } else { name };
-    let rows: Vec<&Value> = entries(report, "rows")
+    let rows: Vec<&Value> = entries(report, ROWS)
         .filter(|row| text_of(row, "container") == name && workload.is_none_or(|w| text_of(row, "name") == w))
         .collect();
     let wrong: Vec<&Value> = rows.iter().copied().filter(|row| !says(row)).collect();
     if rows.is_empty() {
-        let there = entries(report, "rows").map(|row| text_of(row, "container")).collect::<Vec<_>>().join(", ");
+        let there = entries(report, ROWS).map(|row| text_of(row, "container")).collect::<Vec<_>>().join(", ");
         return Some(format!("reason {container} {word}: no such row, only: {there}"));
     }
     wrong.first().map(|row| {

@@ -1,6 +1,6 @@
 //! What holds for every golden folder, whatever it shows.
 
-use super::expect::{Expectation, entries, text_of};
+use super::expect::{Expectation, ROWS, entries, text_of};
 use super::folder::{Folder, difference};
 use super::manifest;
 use serde_json::Value;
@@ -84,7 +84,7 @@ fn line_ends_stay(folder: &Folder, output: &[u8]) -> Option<String> {
 fn the_rest_is_untouched(folder: &Folder, output: &[u8], report: &Value) -> Option<String> {
     let idle = |row: &Value| matches!(text_of(row, "state"), "skipped" | "current" | "edited");
     let touched = folder.bytes().is_some_and(|input| input != output);
-    (touched && entries(report, "rows").all(idle)).then(|| {
+    (touched && entries(report, ROWS).all(idle)).then(|| {
         "law: what is not selected comes out byte for byte, and no row says that something was done".to_owned()
     })
 }
@@ -118,7 +118,7 @@ fn inadmissible(value: &Value) -> Option<String> {
     }
     let volumes = names("volumes", "name");
     let ours = "instrumentation-packages";
-    if value.get("containers").is_some() && value.to_string().contains(ours) && !volumes.contains(&ours) {
+    if value.get("initContainers").is_some() && value.to_string().contains(ours) && !volumes.contains(&ours) {
         return Some("law: what comes out is admissible: a mount without its volume".to_owned());
     }
     let mut defined = HashSet::new();
