@@ -12,6 +12,8 @@ pub enum Severity {
     Info,
     /// Something that is probably not meant.
     Warning,
+    /// A finding for those who ask for more: `--strict` fails on it.
+    Strict,
     /// A finding: `check` and `--strict` fail on it.
     Finding,
 }
@@ -21,7 +23,7 @@ macro_rules! reasons {
         /// Why a container, a pod template, a document or a file came out as it did.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Reason {
-            $(#[doc = $sentence] $name,)*
+            $(#[doc = concat!("`", $code, "`: what it says is in [`Reason::sentence`].")] $name,)*
         }
 
         impl Reason {
@@ -63,8 +65,8 @@ reasons! {
     PatchFile, "patch-file", Info, "a kustomization lists this file as a patch, so it is not a workload", "inject after the build: kustomize build | prelit inject";
     NotKubernetes, "not-kubernetes", Info, "the file is not a Kubernetes manifest", "render it first (helm template | prelit inject)";
     Unparsable, "unparsable", Finding, "the document cannot be parsed", "mend it, or leave the file out with --exclude; a Helm template is to be rendered first";
-    UnsupportedYaml, "unsupported-yaml", Finding, "the place to edit is written in a way that Prelit does not edit", "write it as an ordinary block or flow mapping";
-    SharedAnchor, "shared-anchor", Finding, "the edit would fall inside an anchored node that is used elsewhere, and would change that other place", "write the node out where it is used, or inject after the build";
+    UnsupportedYaml, "unsupported-yaml", Warning, "the place to edit is written in a way that Prelit does not edit", "write it as an ordinary block or flow mapping";
+    SharedAnchor, "shared-anchor", Warning, "the edit would fall inside an anchored node that is used elsewhere, and would change that other place", "write the node out where it is used, or inject after the build";
     // The state of an earlier injection
     Edited, "edited", Finding, "what was injected has been changed since", "undo the change, or renew with --force";
     Stale, "stale", Finding, "what was injected is not what the configuration now gives", "run prelit inject";
@@ -81,12 +83,12 @@ reasons! {
     OtherLanguage, "other-language", Info, "openlit.io/container-languages names another language", "change it to python if that is wrong";
     InitContainer, "init-container", Info, "init containers are instrumented only when openlit.io/include-containers names them", "name it there if it is to be instrumented";
     Sidecar, "sidecar", Info, "the container is a known sidecar", "name it in openlit.io/include-containers if it is to be instrumented";
-    AlreadyInstrumented, "already-instrumented", Finding, "the container is instrumented already by another hand", "remove the other instrumentation first: see docs/migration.md";
+    AlreadyInstrumented, "already-instrumented", Warning, "the container is instrumented already by another hand", "remove the other instrumentation first: see docs/migration.md";
     IsolatedPython, "isolated-python", Info, "the program is python -I or -E and ignores PYTHONPATH", "start it without that option";
     NotPython, "not-python", Info, "the container is known not to run Python", "openlit.io/container-languages: <name>:python if that is wrong";
     LanguageUnknown, "language-unknown", Info, "nothing tells which of several containers runs Python", "name it: openlit.io/container-languages: <name>:python";
     NotDetected, "not-detected", Info, "nothing tells that the container runs Python, and detection is strict", "name it: openlit.io/container-languages: <name>:python";
-    IncompatiblePython, "incompatible-python", Finding, "the published init image holds packages for CPython 3.11 on glibc, and the container runs another", "use python:3.11 (not alpine), a customInitImage for it, or openlit.io/inject-python: \"true\"";
+    IncompatiblePython, "incompatible-python", Warning, "the published init image holds packages for CPython 3.11 on glibc, and the container runs another", "use python:3.11 (not alpine), a customInitImage for it, or openlit.io/inject-python: \"true\"";
     NameConflict, "name-conflict", Finding, "a volume, mount path or init container that is not ours already has our name", "rename it";
     // Notes on what was injected
     PythonAssumed, "python-assumed", Note, "the only container that could be Python is taken for it", "say so with openlit.io/container-languages, or set detection: strict";
@@ -98,7 +100,7 @@ reasons! {
     PythonPathHidden, "pythonpath-of-image", Note, "a PYTHONPATH that only the image sets is hidden by ours", "declare it in the manifest";
     EnvFromHidden, "env-from-hidden", Note, "envFrom may set variables that ours hide", "declare them as env";
     DuplicateVariable, "duplicate-variable", Warning, "a variable stands twice; the last one counts", "remove one";
-    SecretInManifest, "secret-in-manifest", Finding, "otlp.headers is a literal, and a secret does not belong in Git", "use otlp.headersFrom.secretKeyRef";
+    SecretInManifest, "secret-in-manifest", Strict, "otlp.headers is a literal, and a secret does not belong in Git", "use otlp.headersFrom.secretKeyRef";
     PackagesWithoutDependencies, "packages-without-dependencies", Note, "customPackages are installed without their dependencies, since they come before the application's own packages", "list what they need, or set noDeps: false";
     PackagesUnderMesh, "packages-under-mesh", Note, "customPackages are downloaded by an init container whose traffic a mesh captures", "exclude the init container's traffic, or build an image";
     HostNetworkDns, "host-network-dns", Note, "a pod on the host's network with dnsPolicy ClusterFirst cannot resolve names of the cluster", "set dnsPolicy: ClusterFirstWithHostNet";

@@ -3,14 +3,19 @@
 
 use super::args::Configuration;
 use super::files::{self, Input};
-use crate::render::{Action, Failure, Failures, KindRow, Options, Settings, Source};
+use crate::api::settings::{self, SettingProblem, Settings};
+use crate::manifest::Row;
+use crate::render::lines::Lines;
+use crate::render::{Action, Failure, Failures, Options, Source};
 use crate::value::Value;
+use crate::yaml::{ParseError, Tree, documents};
 use std::path::Path;
 
 /// The first document of a text as a value, as far as it can be read.
-pub fn yaml_value(bytes: &[u8]) -> Option<Value<'_>> {
-    let json: serde_json::Value = serde_json::from_slice(bytes).ok()?;
-    Some(Value::from(&json).into_owned())
+pub fn yaml_value(bytes: &[u8]) -> Option<Value<'static>> {
+    let document = documents(bytes).find(|document| !bytes[document.text.clone()].trim_ascii().is_empty())?;
+    let tree = Tree::parse(std::str::from_utf8(&bytes[document.text]).ok()?).ok()?;
+    Some(tree.value().ok()?.into_owned())
 }
 
 /// The options of a run.
@@ -22,16 +27,18 @@ pub fn options(action: Action, configuration: &Configuration) -> Result<Options,
     let mut failures = Vec::new();
     let settings = settings(configuration).map_err(|wrong| failures.extend(wrong.0)).ok();
     let mut workloads = Vec::new();
-    for text in &configuration.workload {
-        match text.parse::<KindRow>() {
+    let from_settings = settings.iter().flat_map(|settings| &settings.workloads);
+    for text in from_settings.chain(&configuration.workload) {
+        match Row::parse(text) {
             Ok(row) => workloads.push(row),
-            Err(error) => failures.push(said(format!("--workload {text}: {error}"))),
+            Err(error) => failures.push(said(format!("workload `{text}`: {error}"))),
         }
     }
     let namespace = configuration.namespace.clone();
+    let settings_given = configuration.settings.is_some() || !configuration.set.is_empty();
     match settings {
         Some(settings) if failures.is_empty() => {
-            Ok(Options { action, settings, namespace, workloads, force: false, thorough: false })
+            Ok(Options { action, settings, settings_given, namespace, workloads, force: false, thorough: false })
         }
         _ => Err(Failures(failures)),
     }
@@ -40,70 +47,62 @@ pub fn options(action: Action, configuration: &Configuration) -> Result<Options,
 /// The settings of the file, and over them those of the command line; everything that is wrong at once.
 fn settings(configuration: &Configuration) -> Result<Settings, Failures> {
     let mut pairs = Vec::new();
+    let mut file = None;
     if let Some(path) = &configuration.settings {
         let (name, bytes) = read_file(path)?;
-        pairs = pairs_of(&bytes).map_err(|message| Failures(vec![said(format!("{name}: {message}"))]))?;
+        pairs = pairs_of(&name, &bytes)?;
+        file = Some((name, bytes));
     }
-    for (name, value) in &configuration.set {
-        pairs.retain(|(other, _)| other != name);
-        pairs.push((name.clone(), value.clone()));
-    }
-    Settings::read(pairs).map_err(|wrong| Failures(wrong.into_iter().map(said).collect()))
+    pairs.extend(configuration.set.iter().cloned());
+    let by_hand = |name: &str| configuration.set.iter().any(|(set, _)| set == name);
+    settings::read(pairs.into_iter()).map_err(|problems| {
+        let failure = |problem: SettingProblem| match &file {
+            Some((name, bytes)) if !by_hand(&problem.name) => in_file(name, bytes, &problem),
+            _ => said(problem.to_string()),
+        };
+        Failures(problems.into_iter().map(failure).collect())
+    })
 }
 
 /// The pairs of a settings file: lines of NAME=VALUE, a map, or the `data` of a `ConfigMap`.
-fn pairs_of(bytes: &[u8]) -> Result<Vec<(String, String)>, String> {
-    const EXPECTED: &str = "expected a ConfigMap, a map of names and values, or lines of NAME=VALUE";
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes).map_err(|error| format!("{error}, {EXPECTED}"))?;
-    if let Some(pairs) = lines_of(text) {
-        return Ok(pairs);
-    }
-    let value = yaml_value(bytes).ok_or(EXPECTED)?;
-    let is_object = value.get("kind").is_some() && value.get("apiVersion").is_some();
-    let data = if is_object {
-        match value.get("kind").and_then(Value::as_text) {
-            Some("ConfigMap") => value.get("data").unwrap_or(&Value::NULL),
-            kind => return Err(format!("found a {}, {EXPECTED}", kind.unwrap_or("nameless kind"))),
-        }
-    } else {
-        &value
+fn pairs_of(name: &str, bytes: &[u8]) -> Result<Vec<(String, String)>, Failures> {
+    let failed = |problems: Vec<SettingProblem>| {
+        Failures(problems.iter().map(|problem| in_file(name, bytes, problem)).collect())
     };
-    if data.is_null() {
-        return Ok(Vec::new());
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| Failures(vec![Failure::at(&Lines::new(name, bytes), error.valid_up_to(), "found what is not UTF-8, expected text")]))?;
+    // A map has a colon where the lines of the other form have an equals sign.
+    if text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).is_some_and(is_assignment) {
+        return settings::parse_env_file(text).map_err(failed);
     }
-    let map = data.as_map().ok_or(EXPECTED)?;
-    map.iter()
-        .map(|(name, value)| match value {
-            value if value.is_null() => Ok((name.to_owned(), String::new())),
-            value => match value.as_text() {
-                Some(text) => Ok((name.to_owned(), text.to_owned())),
-                None => Err(format!("{name}: found a list or a map, expected one value")),
-            },
-        })
-        .collect()
+    let document = documents(bytes).find(|document| !bytes[document.text.clone()].trim_ascii().is_empty());
+    let start = document.as_ref().map_or(0, |document| document.text.start);
+    let unparsable = |error: ParseError| Failures(vec![Failure::at(&Lines::new(name, bytes), start + error.offset, error.message)]);
+    let tree = Tree::parse(document.map_or("", |document| &text[document.text])).map_err(unparsable)?;
+    settings::pairs(&tree.value().map_err(unparsable)?).map_err(failed)
 }
 
-/// Lines of NAME=VALUE, if every line is one, or is empty, or a remark.
-fn lines_of(text: &str) -> Option<Vec<(String, String)>> {
-    let mut pairs = Vec::new();
-    for line in text.lines().map(str::trim) {
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
-        let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') && !name.is_empty();
-        if !is_name {
-            return None;
-        }
-        pairs.push((name.to_owned(), unquoted(value.trim()).to_owned()));
-    }
-    Some(pairs)
+/// Whether a line is `NAME=VALUE`.
+fn is_assignment(line: &str) -> bool {
+    let line = line.strip_prefix("export ").unwrap_or(line);
+    let name = line.split('=').next().unwrap_or_default();
+    name.len() < line.len() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-fn unquoted(value: &str) -> &str {
-    let quoted = |mark: char| value.len() >= 2 && value.starts_with(mark) && value.ends_with(mark);
-    if quoted('"') || quoted('\'') { &value[1..value.len() - 1] } else { value }
+/// A problem with a setting, at its place in the file.
+fn in_file(name: &str, bytes: &[u8], problem: &SettingProblem) -> Failure {
+    let lines = Lines::new(name, bytes);
+    let place = || {
+        let document = documents(bytes).find(|document| !bytes[document.text.clone()].trim_ascii().is_empty())?;
+        let tree = Tree::parse(std::str::from_utf8(&bytes[document.text.clone()]).ok()?).ok()?;
+        let path = settings::place(&tree.value().ok()?, &problem.name);
+        Some(document.text.start + tree.node(tree.locate(path.steps())?).start)
+    };
+    let line = || memchr::memmem::find(bytes, problem.name.as_bytes());
+    match place().filter(|offset| *offset > 0).or_else(line) {
+        Some(offset) => Failure::at(&lines, offset, problem.to_string()),
+        None => Failure { position: Some(lines.position(0)), message: problem.to_string(), source_line: None },
+    }
 }
 
 /// The files of `--config`: pairs of the shown name and the content.

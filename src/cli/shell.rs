@@ -11,7 +11,9 @@ use clap::CommandFactory;
 ///
 /// A stdout that cannot be written.
 pub fn crd() -> Result<Exit, Failures> {
-    Err(doors::error("crd: not built yet"))
+    let definition = crate::api::crd::crd_yaml().map_err(|error| doors::error(&error.to_string()))?;
+    doors::print(definition.as_bytes())?;
+    Ok(Exit::Done)
 }
 
 /// Completions for a shell.

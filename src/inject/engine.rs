@@ -15,33 +15,40 @@
 //! file was not given.
 
 use super::configuration::Configuration;
-use super::containers::{Choice, choose};
+use super::containers::{Outcome, choose};
 use super::plan::{self, Plan};
 use super::record::Record;
-use super::select::{Candidate, Place, Selection, select};
+use super::select::{Candidate, Matches, Namespaces, Selected as By, Subject, select};
 use super::state::{self, Injection};
 use super::undo::undo;
-use crate::api::{AutoInstrumentation, Finding, Knative, Reason, Settings};
-use crate::manifest::{PodTemplate, Role, Row, Workload};
-use crate::value::{Edit, Value};
+use crate::api::resource::AutoInstrumentation;
+use crate::api::selector::LabelSelector;
+use crate::api::settings::{Knative, Settings};
+use crate::api::{Finding, Reason};
+use crate::manifest::{PodTemplate, Role, Row, Workload, workloads_as};
+use crate::value::Edit;
 
-/// The name that the settings' own profile has in the annotation.
-pub const SETTINGS: &str = super::configuration::SETTINGS_NAME;
+/// What selected a template where no resource did.
+pub const LABEL: &str = "label";
 
 /// All configurations of a run.
 #[derive(Debug)]
 pub struct Engine {
     resources: Vec<Entry>,
+    /// The settings' own profile, for what the label selects.
     profile: Configuration,
-    profile_digest: String,
     settings: Settings,
-    namespace: Option<String>,
+    /// Whether any setting was given, so that the profile is known.
+    settings_given: bool,
+    /// The namespace of objects that name none; empty for the unnamed one.
+    namespace: String,
 }
 
 #[derive(Debug)]
 struct Entry {
     resource: AutoInstrumentation,
-    everywhere: bool,
+    /// Its namespace; none where it applies to all.
+    namespace: Option<String>,
     configuration: Configuration,
 }
 
@@ -88,6 +95,12 @@ pub struct ContainerVerdict {
     pub detail: String,
 }
 
+impl ContainerVerdict {
+    fn new(container: usize, state: State, reason: Option<Reason>, detail: String) -> Self {
+        ContainerVerdict { container, state, reason, detail }
+    }
+}
+
 /// What was decided of a template.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
@@ -108,49 +121,84 @@ pub struct Verdict {
 impl Verdict {
     /// Nothing is done, for this reason.
     pub fn left_alone(template: &PodTemplate<'_>, finding: Finding) -> Self {
-        Verdict::whole(template, State::Skipped, Work::Nothing, Some(finding))
-    }
-
-    /// One state and reason for every container that could have been instrumented.
-    fn whole(template: &PodTemplate<'_>, state: State, work: Work, finding: Option<Finding>) -> Self {
+        // Every container that could have been instrumented has the reason of the whole.
         let concerned = template.containers.iter().enumerate().filter(|(_, container)| container.role == Role::App);
-        let containers = concerned
-            .map(|(container, _)| ContainerVerdict {
-                container,
-                state,
-                reason: finding.as_ref().map(|finding| finding.reason),
-                detail: finding.as_ref().map(|finding| finding.detail.clone()).unwrap_or_default(),
-            })
-            .collect();
-        Verdict { selected_by: None, state, work, containers, whole: finding, notes: Vec::new() }
-    }
-
-    fn selected_by(mut self, name: Option<String>) -> Self {
-        self.selected_by = name;
-        self
+        let skipped = |(index, _)| ContainerVerdict::new(index, State::Skipped, Some(finding.reason), finding.detail.clone());
+        Verdict {
+            selected_by: None,
+            state: State::Skipped,
+            work: Work::Nothing,
+            containers: concerned.map(skipped).collect(),
+            whole: Some(finding),
+            notes: Vec::new(),
+        }
     }
 }
 
-/// A selection, resolved to its configuration.
-struct Selected<'e> {
-    configuration: &'e Configuration,
-    name: String,
+/// Why a selected template is not injected, as a finding or for each container.
+enum Refused {
+    Whole(Finding),
+    Containers(Vec<ContainerVerdict>),
 }
+
+impl Refused {
+    fn verdict(self, template: &PodTemplate<'_>) -> Verdict {
+        match self {
+            Refused::Whole(finding) => Verdict::left_alone(template, finding),
+            Refused::Containers(containers) => Verdict {
+                selected_by: None,
+                state: State::Skipped,
+                work: Work::Nothing,
+                containers,
+                whole: None,
+                notes: Vec::new(),
+            },
+        }
+    }
+
+    /// One finding for all of it.
+    fn finding(&self, template: &PodTemplate<'_>) -> Finding {
+        match self {
+            Refused::Whole(finding) => finding.clone(),
+            Refused::Containers(containers) => {
+                let reason = containers.iter().find_map(|container| container.reason).unwrap_or(Reason::NotSelected);
+                Finding::new(reason, template.at.clone())
+            }
+        }
+    }
+}
+
+/// A plan, and what became of each container.
+struct Planned {
+    plan: Plan,
+    containers: Vec<ContainerVerdict>,
+}
+
+/// What selects a template: its configuration and the name to show; or why nothing does.
+type Selected<'e> = Result<(&'e Configuration, &'e str), Finding>;
 
 impl Engine {
-    /// An engine for a run. A resource that is given `everywhere` applies to every namespace.
+    /// An engine for a run. A resource that comes with `true` was given apart and names no namespace:
+    /// it applies to all.
     pub fn new(
         resources: impl IntoIterator<Item = (AutoInstrumentation, bool)>,
         settings: &Settings,
+        settings_given: bool,
         namespace: Option<String>,
     ) -> Self {
+        let namespace = namespace.unwrap_or_default();
         let resources = resources.into_iter().map(|(resource, everywhere)| {
+            let own = resource.namespace.clone().unwrap_or_else(|| namespace.clone());
             let configuration = Configuration::from_resource(&resource, settings);
-            Entry { resource, everywhere, configuration }
+            Entry { resource, namespace: (!everywhere).then_some(own), configuration }
         });
-        let profile = Configuration::from_settings(settings);
-        let profile_digest = profile.digest();
-        Engine { resources: resources.collect(), profile, profile_digest, settings: settings.clone(), namespace }
+        Engine {
+            resources: resources.collect(),
+            profile: Configuration::from_settings(settings),
+            settings: settings.clone(),
+            settings_given,
+            namespace,
+        }
     }
 
     /// Whether any resource is there, so that a template can be selected that does not name us.
@@ -160,24 +208,31 @@ impl Engine {
 
     /// Decides what injecting does to a template of a workload. `extra` are the kinds that the user named.
     pub fn inject(&self, workload: &Workload<'_>, template: &PodTemplate<'_>, extra: &[Row], force: bool) -> Verdict {
-        let (selection, mut notes) = self.select(workload, template);
+        let (selected, notes) = self.select(workload, template);
         let mut verdict = match state::read(template) {
-            Injection::None => match selection {
-                Err(finding) => {
-                    notes.clear();
-                    Verdict::left_alone(template, finding)
-                }
-                Ok(selected) => self.fresh(workload, template, &selected),
-            },
             Injection::Unreadable(finding) => Verdict::left_alone(template, finding),
-            Injection::Found(record) => self.again(workload, template, &record, selection, extra, force),
+            Injection::Found(record) => self.inject_again(workload, template, &record, &selected, extra, force),
+            Injection::None => match &selected {
+                Err(finding) => Verdict::left_alone(template, finding.clone()),
+                Ok((configuration, _)) => match self.plan(workload, template, configuration) {
+                    Err(refused) => refused.verdict(template),
+                    Ok(Planned { plan, containers }) => Verdict {
+                        selected_by: None,
+                        state: State::Injected,
+                        work: Work::Inject(plan.edits),
+                        containers,
+                        whole: None,
+                        notes: plan.notes,
+                    },
+                },
+            },
         };
-        notes.append(&mut verdict.notes);
-        verdict.notes = notes;
+        verdict.selected_by = selected.ok().map(|(_, name)| name.to_owned());
+        verdict.notes.splice(0..0, notes);
         verdict
     }
 
-    /// Decides what taking our part out does to a template.
+    /// Decides what taking our part out does to a template; nothing where there is none.
     ///
     /// # Errors
     /// When somebody changed what was added, or the annotation cannot be read, and nothing is forced.
@@ -187,62 +242,198 @@ impl Engine {
             Injection::Unreadable(finding) => Err(finding),
             Injection::Found(record) => match state::examine(template, &record) {
                 Some(finding) if !force => Err(finding),
-                _ => {
-                    let work = Work::Remove(undo(template, &record));
-                    Ok(Some(of_record(template, &record, State::Removed, work, None)))
-                }
+                _ => Ok(Some(removed(template, &record, None))),
             },
         }
     }
 
-    fn select<'e>(&'e self, workload: &Workload<'_>, template: &PodTemplate<'_>) -> (Result<Selected<'e>, Finding>, Vec<Finding>) {
-        // Objects that name no namespace belong to the run's; without one, all to the same unnamed one.
-        let own = self.namespace.as_deref().unwrap_or_default();
-        let namespace = workload.object.namespace().unwrap_or(own);
-        let candidates: Vec<Candidate<'_>> = self
-            .resources
-            .iter()
-            .map(|entry| Candidate {
-                name: entry.resource.name(),
-                namespace: (!entry.everywhere).then(|| entry.resource.namespace().unwrap_or(own)),
-                priority: entry.resource.priority(),
-                enabled: entry.resource.is_enabled(),
-                invalid: false,
-                selector: entry.resource.selector(),
-                ignore: entry.resource.ignore(),
-            })
-            .collect();
-        let place = Place { workload, namespace, global: self.settings.global_namespace() };
-        let (selection, notes) = select(&place, template, &candidates);
-        let selected = match selection {
-            Selection::Resource(index) => {
-                let configuration = &self.resources[index].configuration;
-                Ok(Selected { configuration, name: configuration.name.clone() })
-            }
-            Selection::Label => Ok(Selected { configuration: &self.profile, name: "label".to_owned() }),
-            Selection::No(finding) => Err(finding),
+    /// What selects a template, and what is worth knowing about that.
+    fn select(&self, workload: &Workload<'_>, template: &PodTemplate<'_>) -> (Selected<'_>, Vec<Finding>) {
+        let candidates: Vec<Candidate<'_>> = self.resources.iter().map(Entry::candidate).collect();
+        let namespace = Some(workload.object.namespace().unwrap_or(&self.namespace)).filter(|name| !name.is_empty());
+        let subject = Subject { template, workload_labels: workload.object.labels(), namespace };
+        let namespaces = Namespaces {
+            global: self.settings.global_namespace.as_deref(),
+            own: Some(self.settings.webhook.namespace.as_str()),
         };
-        (selected, notes)
+        let selection = select(&subject, &candidates, &namespaces);
+        let at = |(reason, detail): (Reason, String)| Finding::new(reason, template.at.clone()).with(detail);
+        let selected = match selection.by {
+            By::Resource { index, .. } => {
+                let configuration = &self.resources[index].configuration;
+                Ok((configuration, configuration.name.as_str()))
+            }
+            By::Label { .. } => Ok((&self.profile, LABEL)),
+            By::No(reason, detail) => Err(at((reason, detail))),
+        };
+        (selected, selection.notes.into_iter().map(at).collect())
     }
 
-    /// A template without an injection.
-    fn fresh(&self, workload: &Workload<'_>, template: &PodTemplate<'_>, selected: &Selected<'_>) -> Verdict {
-        let planned = self.plan(workload, template, selected.configuration);
-        let verdict = match planned {
-            Err(Refused { finding, containers: Some(containers) }) => {
-                Verdict { selected_by: None, state: State::Skipped, work: Work::Nothing, containers, whole: finding, notes: Vec::new() }
-            }
-            Err(Refused { finding: Some(finding), containers: None }) => Verdict::left_alone(template, finding),
-            Err(Refused { finding: None, containers: None }) => Verdict::whole(template, State::Skipped, Work::Nothing, None),
-            Ok(Planned { plan, containers, notes }) => Verdict {
-                selected_by: None,
-                state: State::Injected,
-                work: Work::Inject(plan.edits),
-                containers,
-                whole: None,
-                notes: notes.into_iter().chain(plan.notes).collect(),
-            },
-        };
-        verdict.selected_by(Some(selected.name.clone()))
+    /// Plans the injection of a template that carries none.
+    fn plan(&self, workload: &Workload<'_>, template: &PodTemplate<'_>, configuration: &Configuration) -> Result<Planned, Refused> {
+        if workload.knative && self.settings.knative != Knative::Render {
+            return Err(Refused::Whole(Finding::new(Reason::KnativeFeatures, template.at.clone())));
+        }
+        let choice = choose(template, configuration);
+        let mut notes = Vec::new();
+        let mut containers = Vec::with_capacity(choice.containers.len());
+        for (index, outcome) in choice.containers.iter().enumerate() {
+            containers.push(match outcome {
+                Outcome::Injected { notes: of_container, evidence } => {
+                    let at = &template.containers[index].at;
+                    notes.extend(of_container.iter().map(|(reason, detail)| Finding::new(*reason, at.clone()).with(detail.clone())));
+                    ContainerVerdict::new(index, State::Injected, None, evidence.clone().unwrap_or_default())
+                }
+                Outcome::Skipped(reason, detail) => ContainerVerdict::new(index, State::Skipped, Some(*reason), detail.clone()),
+            });
+        }
+        let chosen: Vec<usize> = choice.injected().collect();
+        if chosen.is_empty() {
+            return Err(match choice.whole {
+                Some((reason, detail)) => Refused::Whole(Finding::new(reason, template.at.clone()).with(detail)),
+                None => Refused::Containers(containers),
+            });
+        }
+        let mut plan = plan::inject(template, &chosen, configuration).map_err(Refused::Whole)?;
+        plan.notes.splice(0..0, notes);
+        Ok(Planned { plan, containers })
     }
+
+    /// Decides a template that carries an injection.
+    fn inject_again(
+        &self,
+        workload: &Workload<'_>,
+        template: &PodTemplate<'_>,
+        record: &Record,
+        selected: &Selected<'_>,
+        extra: &[Row],
+        force: bool,
+    ) -> Verdict {
+        if let Some(finding) = state::examine(template, record) {
+            if !force {
+                return of_record(template, record, State::Edited, Work::Nothing, Some(&finding));
+            }
+            // With force what somebody changed is taken out with the rest, and decided anew.
+            return of_record(template, record, State::Stale, Work::Renew(undo(template, record)), None);
+        }
+        let unknown = || {
+            let finding = Finding::new(Reason::ConfigurationUnknown, template.at.clone()).with(record.configuration.clone());
+            of_record(template, record, State::Skipped, Work::Nothing, Some(&finding))
+        };
+        let configuration = match selected {
+            Err(finding) if !force && !self.decides_alone(finding.reason) && !self.knows(record) => return unknown(),
+            Err(finding) => return removed(template, record, Some(finding)),
+            Ok((configuration, LABEL)) if !force && !self.knows_profile(record, configuration) => return unknown(),
+            Ok((configuration, _)) => *configuration,
+        };
+        let mut skipped = Vec::new();
+        let standing = state::compare(template, record, |stripped| {
+            let found = workloads_as(stripped, workload.object.kind, workload.object.api_version, extra);
+            let again = found.workloads.iter().flat_map(|workload| &workload.templates).find(|again| again.at == template.at);
+            let Some(again) = again else { return Err(Finding::new(Reason::NotSelected, template.at.clone())) };
+            match self.plan(workload, again, configuration) {
+                Ok(planned) => {
+                    skipped = named(again, planned.containers);
+                    Ok(planned.plan)
+                }
+                Err(refused) => Err(refused.finding(again)),
+            }
+        });
+        let mut verdict = match standing {
+            state::State::Current => of_record(template, record, State::Current, Work::Nothing, None),
+            state::State::Stale(_) => of_record(template, record, State::Stale, Work::Renew(undo(template, record)), None),
+            state::State::Edited(finding) => of_record(template, record, State::Edited, Work::Nothing, Some(&finding)),
+            state::State::Refused(finding) if finding.reason == Reason::KnativeFeatures && !self.settings_given => return unknown(),
+            state::State::Refused(finding) => return removed(template, record, Some(&finding)),
+        };
+        // Containers that are not instrumented have their own reasons.
+        for container in &mut verdict.containers {
+            let name = template.containers[container.container].name.as_ref();
+            if let Some((_, reason, detail)) = skipped.iter().find(|(skipped, ..)| skipped == name) {
+                if container.state == State::Skipped {
+                    container.reason = Some(*reason);
+                    container.detail.clone_from(detail);
+                }
+            }
+        }
+        verdict
+    }
+
+    /// Whether a reason for not selecting holds whatever configurations there are.
+    fn decides_alone(&self, reason: Reason) -> bool {
+        matches!(reason, Reason::OptedOut | Reason::NamespaceExcluded)
+    }
+
+    /// Whether the configuration that an injection was made by is one of this run.
+    fn knows(&self, record: &Record) -> bool {
+        record.configuration == self.profile.name
+            || self.resources.iter().any(|entry| entry.configuration.name == record.configuration)
+    }
+
+    /// Whether an injection may be pointed to the settings' profile: it was made by it, with the same settings
+    /// or with others that this run replaces; or by a resource that this run has.
+    fn knows_profile(&self, record: &Record, profile: &Configuration) -> bool {
+        if record.configuration == profile.name {
+            self.settings_given || record.digest == super::record::configuration_digest(profile)
+        } else {
+            self.knows(record)
+        }
+    }
+}
+
+impl Entry {
+    fn candidate(&self) -> Candidate<'_> {
+        let spec = &self.resource.spec;
+        Candidate {
+            name: &self.resource.name,
+            namespace: self.namespace.as_deref(),
+            priority: spec.priority.into(),
+            enabled: spec.python.instrumentation.enabled,
+            invalid: false,
+            selector: &spec.selector,
+            ignore: spec.ignore.as_ref().filter(|ignore| !ignore.is_empty()).map(|ignore| ignore as &dyn Matches),
+        }
+    }
+}
+
+impl Matches for LabelSelector {
+    fn matches<'l>(&self, label: &dyn Fn(&str) -> Option<&'l str>) -> bool {
+        self.matches(label)
+    }
+}
+
+/// The reasons of the containers that are skipped, by name: their places differ once our init container is out.
+fn named(template: &PodTemplate<'_>, containers: Vec<ContainerVerdict>) -> Vec<(String, Reason, String)> {
+    let skipped = containers.into_iter().filter_map(|container| {
+        let name = template.containers[container.container].name.clone().into_owned();
+        Some((name, container.reason?, container.detail))
+    });
+    skipped.collect()
+}
+
+/// A verdict on an injection that is there: its containers have the state, the others are skipped.
+fn of_record(template: &PodTemplate<'_>, record: &Record, state: State, work: Work, finding: Option<&Finding>) -> Verdict {
+    let reason = finding.map(|finding| finding.reason);
+    let detail = finding.map(|finding| finding.detail.clone()).unwrap_or_default();
+    let of_container = |(index, container): (usize, &crate::manifest::Container<'_>)| {
+        let injected = record.containers.contains_key(container.name.as_ref());
+        if injected {
+            Some(ContainerVerdict::new(index, state, reason, detail.clone()))
+        } else {
+            (container.role == Role::App).then(|| ContainerVerdict::new(index, State::Skipped, None, String::new()))
+        }
+    };
+    Verdict {
+        selected_by: None,
+        state,
+        work,
+        containers: template.containers.iter().enumerate().filter_map(of_container).collect(),
+        whole: finding.cloned(),
+        notes: Vec::new(),
+    }
+}
+
+/// A verdict that takes an injection out, and why.
+fn removed(template: &PodTemplate<'_>, record: &Record, finding: Option<&Finding>) -> Verdict {
+    of_record(template, record, State::Removed, Work::Remove(undo(template, record)), finding)
 }

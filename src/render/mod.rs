@@ -12,7 +12,8 @@ pub mod report;
 mod scan;
 mod survey;
 
-use crate::api::{Reason, Settings};
+use crate::api::Reason;
+use crate::api::settings::Settings;
 use crate::inject::engine::Engine;
 use crate::manifest::Row as KindRow;
 use crate::yaml;
@@ -43,6 +44,8 @@ pub struct Options {
     pub action: Action,
     /// The settings.
     pub settings: Settings,
+    /// Whether any setting was given, so that the default profile is known.
+    pub settings_given: bool,
     /// The namespace of objects that name none.
     pub namespace: Option<String>,
     /// Kinds that the user named, with the paths of their pod templates.
@@ -91,7 +94,8 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn at(lines: &Lines<'_>, offset: usize, message: impl Into<String>) -> Self {
+    /// A failure at an offset of a source.
+    pub fn at(lines: &Lines<'_>, offset: usize, message: impl Into<String>) -> Self {
         Failure {
             position: Some(lines.position(offset)),
             message: message.into(),
@@ -131,7 +135,7 @@ impl Run {
         }
         let kinds = crate::manifest::kind_names(&options.workloads);
         let scan = Scan::new(kinds, !resources.is_empty(), options.thorough);
-        let engine = Engine::new(resources, &options.settings, options.namespace.clone());
+        let engine = Engine::new(resources, &options.settings, options.settings_given, options.namespace.clone());
         Ok(Run { options, engine, scan })
     }
 

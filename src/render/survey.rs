@@ -8,19 +8,11 @@ use crate::value::{Path, Value};
 use crate::yaml::documents::documents;
 use crate::yaml::tree::Tree;
 
-/// A configuration as it was found.
-#[derive(Debug, Clone)]
-pub struct Resource {
-    /// The resource.
-    pub resource: AutoInstrumentation,
-    /// Whether it applies to every namespace because it was given apart and names none.
-    pub everywhere: bool,
-}
-
 /// What was found in one source.
 #[derive(Debug, Default)]
 pub struct Survey {
-    pub(super) resources: Vec<Resource>,
+    /// The resources, and whether each applies to every namespace because it was given apart and names none.
+    pub(super) resources: Vec<(AutoInstrumentation, bool)>,
 }
 
 impl Survey {
@@ -87,7 +79,7 @@ fn collect(value: &Value<'_>, apart: bool, options: &Options, survey: &mut Surve
         match resource::read(object.value) {
             Ok(resource) => {
                 let everywhere = apart && object.namespace().is_none();
-                survey.resources.push(Resource { resource, everywhere });
+                survey.resources.push((resource, everywhere));
             }
             Err(problems) => {
                 for problem in problems {
