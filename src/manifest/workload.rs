@@ -80,6 +80,14 @@ pub fn workloads<'v>(document: &'v Value<'v>, extra: &[Row]) -> Found<'v> {
     found
 }
 
+/// Looks through one object whose kind and version are known already, as for an item that inherits
+/// them from its list.
+pub fn workloads_as<'v>(object: &'v Value<'v>, kind: &'v str, api_version: &'v str, extra: &[Row]) -> Found<'v> {
+    let mut found = Found::default();
+    look(object, Path::ROOT, (Some(kind), Some(api_version)), extra, MAX_LIST_DEPTH, &mut found);
+    found
+}
+
 /// Whether a document is encrypted by sops: an edit would break its MAC.
 pub fn is_sops(document: &Value<'_>) -> bool {
     document.get("sops").is_some_and(|sops| !sops.is_null())
