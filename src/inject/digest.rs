@@ -60,12 +60,11 @@ impl Digest {
     fn mark(&mut self, kind: u8, length: usize) {
         self.0.push(kind);
         // A length of up to 127 bytes in one, as nearly all are; others never look like one of them.
-        match u8::try_from(length) {
-            Ok(short @ 0..=127) => self.0.push(short),
-            _ => {
-                self.0.push(255);
-                self.0.extend_from_slice(&(length as u64).to_be_bytes());
-            }
+        if let Ok(short @ 0..=127) = u8::try_from(length) {
+            self.0.push(short);
+        } else {
+            self.0.push(255);
+            self.0.extend_from_slice(&(length as u64).to_be_bytes());
         }
     }
 
