@@ -11,8 +11,13 @@ use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 
 /// Collects what is digested, each part with its length, so that no two run into one another.
-#[derive(Default)]
 pub(super) struct Digest(Vec<u8>);
+
+impl Default for Digest {
+    fn default() -> Self {
+        Digest(Vec::with_capacity(4096))
+    }
+}
 
 impl Digest {
     pub(super) fn text(&mut self, text: &str) {
@@ -54,7 +59,13 @@ impl Digest {
 
     fn mark(&mut self, kind: u8, length: usize) {
         self.0.push(kind);
-        self.0.extend_from_slice(&(length as u64).to_be_bytes());
+        // A length of up to 127 bytes in one, as nearly all are; others never look like one of them.
+        if let Ok(short @ 0..=127) = u8::try_from(length) {
+            self.0.push(short);
+        } else {
+            self.0.push(255);
+            self.0.extend_from_slice(&(length as u64).to_be_bytes());
+        }
     }
 
     fn value_of(&mut self, value: &Value<'_>, quantities: bool) {

@@ -20,7 +20,7 @@ use crate::api::{Finding, Reason};
 use crate::manifest::Container;
 use crate::value::{Edit, Value};
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// The downward API's variables, and their fields.
 const DOWNWARD: [(&str, &str); 4] = [
@@ -47,10 +47,33 @@ pub(super) struct Environment {
     length: usize,
 }
 
-/// The entries of a container as they are.
-struct Own<'v> {
-    items: &'v [Value<'v>],
+/// The entries of a list by name. Of a name that stands twice the last counts, as for the kubelet.
+pub(super) struct ByName<'v> {
+    pub(super) items: &'v [Value<'v>],
+    /// Only for lists so long that a search would be slow.
+    index: Option<HashMap<&'v str, usize>>,
 }
+
+impl<'v> ByName<'v> {
+    pub(super) fn new(items: &'v [Value<'v>]) -> Self {
+        let named = || items.iter().enumerate().filter_map(|(index, item)| Some((name_of(item)?, index)));
+        ByName { items, index: (items.len() > 64).then(|| named().collect()) }
+    }
+
+    pub(super) fn position(&self, name: &str) -> Option<usize> {
+        match &self.index {
+            Some(index) => index.get(name).copied(),
+            None => self.items.iter().rposition(|item| name_of(item) == Some(name)),
+        }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&'v Value<'v>> {
+        self.position(name).map(|index| &self.items[index])
+    }
+}
+
+/// The entries of a container as they are.
+struct Own<'v>(ByName<'v>);
 
 /// How the container's own entry of a name stands.
 enum Entry<'v> {
@@ -93,21 +116,20 @@ impl<'c> Configured<'c> {
 impl<'v> Own<'v> {
     fn of(container: &Container<'v>) -> Result<Self, Finding> {
         match container.value.get("env") {
-            None => Ok(Own { items: &[] }),
-            Some(value) if value.is_null() => Ok(Own { items: &[] }),
-            Some(Value::List(items)) => Ok(Own { items }),
+            None => Ok(Own(ByName::new(&[]))),
+            Some(value) if value.is_null() => Ok(Own(ByName::new(&[]))),
+            Some(Value::List(items)) => Ok(Own(ByName::new(items))),
             Some(_) => Err(Finding::new(Reason::UnsupportedYaml, container.at.key("env")).with("env is not a list")),
         }
     }
 
-    /// The entry that counts for the kubelet: the last.
     fn position(&self, name: &str) -> Option<usize> {
-        self.items.iter().rposition(|entry| name_of(entry) == Some(name))
+        self.0.position(name)
     }
 
     fn entry(&self, name: &str, container: &Container<'_>) -> Result<Entry<'v>, Finding> {
         let Some(index) = self.position(name) else { return Ok(Entry::None) };
-        let item = &self.items[index];
+        let item = &self.0.items[index];
         if comes_from(item) {
             return Ok(Entry::From(index));
         }
@@ -123,9 +145,9 @@ impl<'v> Own<'v> {
 
     /// Names that stand more than once.
     fn duplicates(&self) -> Vec<&'v str> {
-        let mut seen = HashSet::with_capacity(self.items.len());
+        let mut seen = HashSet::with_capacity(self.0.items.len());
         let mut duplicates: Vec<&str> =
-            self.items.iter().filter_map(name_of).filter(|name| !seen.insert(*name)).collect();
+            self.0.items.iter().filter_map(name_of).filter(|name| !seen.insert(*name)).collect();
         duplicates.sort_unstable();
         duplicates.dedup();
         duplicates
@@ -135,6 +157,11 @@ impl<'v> Own<'v> {
 /// An entry's name.
 pub(super) fn name_of<'v>(entry: &'v Value<'_>) -> Option<&'v str> {
     entry.get("name").and_then(Value::as_text)
+}
+
+/// An entry's value as text.
+fn text_of<'v>(entry: &'v Value<'_>) -> &'v str {
+    entry.get("value").and_then(Value::as_text).unwrap_or_default()
 }
 
 /// Whether a container takes variables from elsewhere, whose names are not known.
@@ -168,7 +195,7 @@ pub(super) fn environment(
 ) -> Result<(Environment, ContainerRecord), Finding> {
     let own = Own::of(container)?;
     let env_from = has_env_from(container);
-    let mut out = Environment { length: own.items.len(), ..Environment::default() };
+    let mut out = Environment { length: own.0.items.len(), ..Environment::default() };
     let mut record = ContainerRecord::default();
     for name in own.duplicates() {
         notes.push(Finding::new(Reason::DuplicateVariable, container.at.key("env")).with(name));
@@ -194,9 +221,7 @@ pub(super) fn environment(
         (Entry::NoValue(_), _) => Theirs::Own(""),
         (Entry::From(_), _) => Theirs::OwnReference,
         (Entry::None, Some(entry)) if comes_from(entry) => Theirs::ConfiguredReference,
-        (Entry::None, Some(entry)) => {
-            Theirs::Configured(entry.get("value").and_then(Value::as_text).unwrap_or_default())
-        }
+        (Entry::None, Some(entry)) => Theirs::Configured(text_of(entry)),
         (Entry::None, None) => Theirs::Nothing,
     };
     // Who decides the service's name: the container's own variable, an annotation, the container's
@@ -223,7 +248,7 @@ pub(super) fn environment(
     for (name, entry) in configured.entries.iter().filter(|(name, _)| !beaten(name)) {
         match *name {
             ENV_PYTHONPATH => {
-                merge_configured(&mut out, &own, container, entry, [MOUNT_PATH, ""], ENV_PYTHONPATH, ":")?
+                merge_configured(&mut out, &own, container, entry, [MOUNT_PATH, ""], ENV_PYTHONPATH, ":")?;
             }
             ENV_RESOURCE_ATTRIBUTES => {
                 let ours = [before.as_str(), after.as_str()];
@@ -353,7 +378,7 @@ fn merge_configured(
         out.appended.push(renamed);
         Cow::Owned(reference)
     } else {
-        Cow::Borrowed(entry.get("value").and_then(Value::as_text).unwrap_or_default())
+        Cow::Borrowed(text_of(entry))
     };
     let parts = [before, theirs.as_ref(), after];
     let text = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(separator);
@@ -387,6 +412,11 @@ fn headers_entry(headers: &Headers) -> Value<'static> {
     }
 }
 
+/// The names that a text refers to.
+fn references(text: &str) -> impl Iterator<Item = &str> {
+    text.split("$(").skip(1).filter_map(|rest| rest.split_once(')')).map(|(name, _)| name)
+}
+
 /// Warns where an entry refers to a variable that is defined only after it, which the kubelet leaves as text:
 /// the configuration's `env[]` to ours, and a user's own entries that take ours in.
 fn undefined_references(
@@ -400,14 +430,15 @@ fn undefined_references(
         let detail = format!("{name} refers to {reference}");
         notes.push(Finding::new(Reason::UndefinedReference, container.at.key("env")).with(detail));
     };
-    let (configured, rest) = out.appended.split_at(configured_count);
-    for (index, entry) in configured.iter().enumerate() {
-        let Some(text) = entry.get("value").and_then(Value::as_text).filter(|text| text.contains("$(")) else {
-            continue;
-        };
-        for later in configured[index + 1..].iter().chain(rest).filter_map(name_of) {
-            if text.contains(&format!("$({later})")) {
-                warn(name_of(entry).unwrap_or_default(), later);
+    let configured = &out.appended[..configured_count];
+    if configured.iter().any(|entry| text_of(entry).contains("$(")) {
+        let defined: HashMap<&str, usize> =
+            out.appended.iter().enumerate().filter_map(|(index, entry)| Some((name_of(entry)?, index))).collect();
+        for (index, entry) in configured.iter().enumerate() {
+            for reference in references(text_of(entry)) {
+                if defined.get(reference).is_some_and(|definition| *definition > index) {
+                    warn(name_of(entry).unwrap_or_default(), reference);
+                }
             }
         }
     }

@@ -11,11 +11,18 @@ use crate::value::{Map, Path, Step, Value};
 use std::borrow::Cow;
 
 /// Runs the image's script, then pip with the arguments; stops at the first failure (D14). The
-/// packages are arguments, so no shell ever reads them (D13, D55).
-pub(super) const INSTALL: &str = "import subprocess, sys; \
-    run = lambda *command: subprocess.check_call([sys.executable, *command]); \
+/// packages are arguments, so no shell ever reads them (D13, D55), and a failure does not repeat them.
+///
+/// pip installs beside the target, and what it installed is copied over it: `pip install --target`
+/// leaves out a directory that is there already, or with `--upgrade` deletes it first, and several
+/// packages share directories such as `opentelemetry` (D15).
+pub(super) const INSTALL: &str = "import os, shutil, subprocess, sys, tempfile; \
+    target, new = \"/instrumentation-packages\", tempfile.mkdtemp(); \
+    run = lambda *command: subprocess.call([sys.executable, *command]) and sys.exit(1); \
     run(\"/usr/local/bin/setup-instrumentation.py\"); \
-    run(\"-m\", \"pip\", \"install\", \"--no-cache-dir\", \"--target\", \"/instrumentation-packages\", *sys.argv[1:])";
+    run(\"-m\", \"pip\", \"install\", \"--no-cache-dir\", \"--target\", new, *sys.argv[1:]); \
+    [shutil.copytree(entry.path, os.path.join(target, entry.name), dirs_exist_ok=True) if entry.is_dir() \
+    else shutil.copy(entry.path, target) for entry in os.scandir(new)]";
 
 /// The user of the init container where non-root is demanded and no user named.
 const NOBODY: i64 = 65532;

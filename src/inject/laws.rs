@@ -120,7 +120,7 @@ fn settings() -> impl Strategy<Value = Configuration> {
     let provider = select(vec![Provider::Openlit, Provider::Openllmetry]);
     (prop::collection::vec(entry(), 0..4), flags, user, provider, text()).prop_map(
         |(env, (capture, rich, packages, secret), run_as_user, provider, value)| {
-            let mut configuration = Configuration { run_as_user, provider, ..configuration() };
+            let mut configuration = Configuration { provider, run_as_user, ..configuration() };
             configuration.env = values(Json::Array(env));
             configuration.capture_message_content = capture;
             configuration.attributes = vec![("team".into(), value)];
@@ -185,10 +185,12 @@ fn patched(object: &Json, edits: &[Edit]) -> Json {
 }
 
 /// What others do to an object: another order of lists, and what the API server fills in.
-fn served(json: &mut Json, turns: &Index) {
+fn served(json: &mut Json, turns: Index) {
     match json {
         Json::Array(items) => {
-            items.iter_mut().for_each(|item| served(item, turns));
+            for item in items.iter_mut() {
+                served(item, turns);
+            }
             if items.iter().all(|item| item.get("name").is_some()) && !items.is_empty() {
                 let turn = turns.index(items.len());
                 items.rotate_left(turn);
@@ -251,7 +253,7 @@ proptest! {
         };
         let containers = &injected["spec"]["template"]["spec"]["containers"];
         if !containers.as_array().unwrap().iter().any(has_twice) {
-            served(&mut injected, &turns);
+            served(&mut injected, turns);
         }
         let value = Value::from(&injected);
         let state = state::compare(&pod_template(&value), &record_of(&value), |stripped| Ok(plan(stripped, &configuration)));

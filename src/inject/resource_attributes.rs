@@ -8,7 +8,7 @@
 use super::configuration::Configuration;
 use crate::api::names;
 use crate::manifest::{Lead, PodTemplate};
-use crate::value::Value;
+use crate::value::{Map, Value};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -94,16 +94,15 @@ impl<'t> Facts<'t> {
         let mut annotations: Vec<(&str, &str)> = Vec::new();
         let inherited = template.inherited.iter().map(|(_, annotations)| annotations);
         for map in std::iter::once(&template.annotations).chain(inherited) {
-            for (key, value) in template.object.at(map).and_then(Value::as_map).into_iter().flat_map(|map| map.iter()) {
+            for (key, value) in template.object.at(map).and_then(Value::as_map).into_iter().flat_map(Map::iter) {
                 let Some(key) = key.strip_prefix(names::RESOURCE_PREFIX) else { continue };
-                if let Some(text) = value.as_text().filter(|text| !key.is_empty() && !text.is_empty())
-                    && !annotations.iter().any(|(known, _)| *known == key)
-                {
-                    annotations.push((key, text));
-                }
+                annotations
+                    .extend(value.as_text().filter(|text| !key.is_empty() && !text.is_empty()).map(|text| (key, text)));
             }
         }
-        annotations.sort_unstable();
+        // Stable: of one key, the template's own comes first.
+        annotations.sort_by_key(|(key, _)| *key);
+        annotations.dedup_by_key(|(key, _)| *key);
         let label = |key| template.label(key).and_then(Value::as_text).filter(|text| !text.is_empty());
         Facts {
             configuration,
@@ -127,7 +126,7 @@ impl<'t> Facts<'t> {
             .filter(|text| !text.is_empty())
             .or_else(attribute)
             .filter(|text| !text.is_empty())
-            .map(|text| Term::data(text))
+            .map(|text| Term::data(text.as_str()))
     }
 
     /// Whether an annotation of the template decides a variable, so that it beats the configuration's `env[]`.
@@ -202,6 +201,7 @@ impl<'t> Facts<'t> {
         theirs: Theirs<'_>,
     ) -> (String, String) {
         let mut pairs: Vec<(&str, Term<'_>, bool)> = Vec::with_capacity(16 + self.annotations.len());
+        pairs.extend(self.annotations.iter().map(|(key, value)| (*key, Term::data(value), true)));
         let mut put = |key, term| pairs.push((key, term, false));
         if let Some(term) = service_name {
             put("service.name", term.clone());
@@ -227,29 +227,21 @@ impl<'t> Facts<'t> {
             put(attribute, Term::data(name));
         }
         // Stable: of one key, what was put first is the strongest.
-        pairs.sort_by(|(a, ..), (b, ..)| a.cmp(b));
-        pairs.dedup_by(|(later, ..), (earlier, ..)| later == earlier);
-        for (key, value) in &self.annotations {
-            match pairs.binary_search_by(|(known, ..)| (*known).cmp(key)) {
-                Ok(index) => pairs[index] = (key, Term::data(value), true),
-                Err(index) if *key != "service.name" => pairs.insert(index, (key, Term::data(value), true)),
-                Err(_) => {}
-            }
-        }
+        pairs.sort_by_key(|(key, ..)| *key);
+        pairs.dedup_by_key(|(key, ..)| *key);
 
-        let taken: Vec<Cow<'_, str>> = theirs.text().map(|text| own_keys(text).collect()).unwrap_or_default();
+        let mut taken: Vec<Cow<'_, str>> = theirs.text().map(|text| own_keys(text).collect()).unwrap_or_default();
+        taken.sort_unstable();
         let (mut before, mut after) = (String::with_capacity(512), String::new());
         for (key, term, annotated) in &pairs {
             if *key == "service.name" && service_name.is_none() {
                 continue;
             }
-            let is_taken = taken.iter().any(|theirs| theirs == key);
+            let is_taken = taken.binary_search_by(|theirs| theirs.as_ref().cmp(key)).is_ok();
             let out = match theirs {
-                Theirs::Nothing | Theirs::OwnReference => &mut before,
-                Theirs::Own(_) if is_taken => continue,
                 Theirs::Configured(_) if is_taken && *annotated => &mut after,
-                Theirs::Configured(_) if is_taken => continue,
                 Theirs::ConfiguredReference if *annotated => &mut after,
+                Theirs::Own(_) | Theirs::Configured(_) if is_taken => continue,
                 _ => &mut before,
             };
             if !out.is_empty() {
@@ -278,8 +270,7 @@ fn own_service_name(text: &str) -> Option<String> {
     let value = text
         .split(',')
         .filter_map(|pair| pair.split_once('='))
-        .filter(|(key, _)| percent_decode(key.trim(), "$") == "service.name")
-        .last()?;
+        .rfind(|(key, _)| percent_decode(key.trim(), "$") == "service.name")?;
     Some(percent_decode(value.1.trim(), "$$").into_owned()).filter(|value| !value.is_empty())
 }
 

@@ -187,7 +187,8 @@ mod tests {
 
     #[test]
     fn whoever_changes_our_part_makes_it_edited() {
-        let edits: [(&str, fn(&mut Json)); 12] = [
+        type Change = fn(&mut Json);
+        let edits: [(&str, Change); 12] = [
             ("an image for a mirror", |spec| spec["initContainers"][0]["image"] = json!("mirror/x:1")),
             ("a mount that may be written", |spec| spec["containers"][0]["volumeMounts"][0]["readOnly"] = json!(false)),
             ("a value", |spec| {

@@ -1,5 +1,7 @@
 //! For tests: an ordinary workload and its pod template, and an ordinary configuration.
 
+#![expect(clippy::needless_pass_by_value, reason = "json! at the call reads better without &")]
+
 use super::configuration::{Configuration, Detection, InitResources, Provider, RunAsUser};
 use super::plan::{Plan, inject};
 use crate::api::{Finding, Reason};

@@ -5,7 +5,7 @@
 //! come back absent, which means the same.
 
 use super::digest::{Added, AddedToContainer};
-use super::environment::name_of;
+use super::environment::{ByName, name_of};
 use super::record::{ContainerRecord, Record};
 use super::volumes::same_path;
 use crate::api::names;
@@ -83,45 +83,38 @@ fn delete(indexes: &[usize], length: usize, list: &Path, edits: &mut Vec<Edit>) 
     }
 }
 
-/// The entry of a name that counts: the last.
-fn position(entries: &[Value<'_>], name: &str) -> Option<usize> {
-    entries.iter().rposition(|entry| name_of(entry) == Some(name))
-}
-
-/// The renamed entry of a name.
-fn original(entries: &[Value<'_>], name: &str) -> Option<usize> {
-    entries
-        .iter()
-        .rposition(|entry| name_of(entry).and_then(|own| own.strip_prefix(names::ORIGINAL_PREFIX)) == Some(name))
+/// The name under which a user's entry goes on.
+fn original(name: &str) -> String {
+    format!("{}{name}", names::ORIGINAL_PREFIX)
 }
 
 fn undo_environment(container: &Container<'_>, record: &ContainerRecord, edits: &mut Vec<Edit>) {
-    let entries = items(container.value.get("env"));
+    let entries = ByName::new(items(container.value.get("env")));
     let list = container.at.key("env");
-    let mut ours: Vec<usize> = record.variables().filter_map(|name| position(entries, name)).collect();
+    let mut ours: Vec<usize> = record.variables().filter_map(|name| entries.position(name)).collect();
     ours.sort_unstable();
     ours.dedup();
-    delete(&ours, entries.len(), &list, edits);
-    if ours.len() == entries.len() {
+    delete(&ours, entries.items.len(), &list, edits);
+    if ours.len() == entries.items.len() {
         return;
     }
     let theirs = |index: &usize| ours.binary_search(index).is_err();
     for (name, bytes) in &record.merged {
-        let Some(index) = position(entries, name).filter(theirs) else { continue };
-        if begins_with_ours(name, text_of(&entries[index], "value"), *bytes) {
+        let Some(index) = entries.position(name).filter(theirs) else { continue };
+        if begins_with_ours(name, text_of(&entries.items[index], "value"), *bytes) {
             edits.push(Edit::Cut { scalar: list.index(index).key("value"), bytes: *bytes });
         }
     }
     for name in &record.filled {
-        if let Some(index) = position(entries, name).filter(theirs)
+        if let Some(index) = entries.position(name).filter(theirs)
             && !record.merged.contains_key(name)
-            && entries[index].get("value").is_some()
+            && entries.items[index].get("value").is_some()
         {
             edits.push(Edit::Delete { at: list.index(index).key("value") });
         }
     }
     for name in &record.renamed {
-        if let Some(index) = original(entries, name).filter(theirs) {
+        if let Some(index) = entries.position(&original(name)).filter(theirs) {
             edits.push(Edit::Cut { scalar: list.index(index).key("name"), bytes: names::ORIGINAL_PREFIX.len() });
         }
     }
@@ -176,19 +169,19 @@ fn undo_annotations(template: &PodTemplate<'_>, record: &Record, edits: &mut Vec
 pub(super) fn digest_now(template: &PodTemplate<'_>, record: &Record) -> Option<String> {
     let mut added = Added::default();
     for (container, of_container) in instrumented(template, record) {
-        let entries = items(container.value.get("env"));
+        let entries = ByName::new(items(container.value.get("env")));
         let mut part = AddedToContainer::default();
         for name in of_container.variables() {
-            part.env.push(&entries[position(entries, name)?]);
+            part.env.push(entries.get(name)?);
         }
         for (name, bytes) in &of_container.merged {
-            part.merged.push((name, text_of(&entries[position(entries, name)?], "value").get(..*bytes)?));
+            part.merged.push((name, text_of(entries.get(name)?, "value").get(..*bytes)?));
         }
         for name in &of_container.filled {
-            part.merged.push((name, text_of(&entries[position(entries, name)?], "value")));
+            part.merged.push((name, text_of(entries.get(name)?, "value")));
         }
         for name in &of_container.renamed {
-            original(entries, name)?;
+            entries.position(&original(name))?;
         }
         let mounts = items(container.value.get("volumeMounts"));
         part.mounts.extend(mounts.iter().filter(|mount| is_our_mount(mount, record)));
