@@ -22,7 +22,7 @@ pub fn run(arguments: &Check, talk: Talk) -> Result<Exit, Failures> {
         CheckFormat::Text => {
             let shown = |weight| match weight {
                 Severity::Finding => true,
-                Severity::Warning => !talk.quiet,
+                Severity::Strict | Severity::Warning => !talk.quiet,
                 Severity::Note | Severity::Info => talk.verbose,
             };
             text::items(&items, shown, Style::of_stdout())

@@ -110,7 +110,7 @@ pub fn say_verdict(talk: Talk, report: &Report, items: &[Item]) {
 
 /// `1 finding`, `no warnings`.
 pub fn amount(items: &[Item], severity: Severity) -> String {
-    plural(findings::count(items, severity), findings::severity(severity))
+    plural(findings::count(items, severity), "finding")
 }
 
 /// `no files`, `1 file`, `2 files`.

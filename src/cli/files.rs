@@ -54,7 +54,7 @@ pub struct Inputs {
 pub fn find(
     paths: &[PathBuf],
     exclude: &[String],
-    read: impl for<'v> Fn(&'v [u8]) -> Option<Value<'v>>,
+    read: impl Fn(&[u8]) -> Option<Value<'static>>,
 ) -> Result<Inputs, Failures> {
     let exclude = Exclude::new(exclude)?;
     let mut found = Found { inputs: Inputs::default(), kustomizations: Vec::new(), stdin: false };
@@ -197,7 +197,7 @@ impl Found {
         }
     }
 
-    fn ask_kustomizations(&mut self, read: impl for<'v> Fn(&'v [u8]) -> Option<Value<'v>>) {
+    fn ask_kustomizations(&mut self, read: impl Fn(&[u8]) -> Option<Value<'static>>) {
         let mut charts = Charts::default();
         if !self.inputs.folders && self.kustomizations.is_empty() {
             return;
@@ -356,7 +356,7 @@ mod tests {
         folder
     }
 
-    fn json(bytes: &[u8]) -> Option<Value<'_>> {
+    fn json(bytes: &[u8]) -> Option<Value<'static>> {
         let json: serde_json::Value = serde_json::from_slice(bytes).ok()?;
         Some(Value::from(&json).into_owned())
     }

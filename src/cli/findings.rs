@@ -79,9 +79,9 @@ pub fn of(report: &Report, gate: Gate) -> Vec<Item<'_>> {
     items
 }
 
-/// How many of them a gate fails on.
+/// How many of them weigh this much or more: what a gate fails on.
 pub fn count(items: &[Item], severity: Severity) -> usize {
-    items.iter().filter(|item| item.severity() == severity).count()
+    items.iter().filter(|item| item.severity() >= severity).count()
 }
 
 /// `Deployment/chat`.
@@ -130,7 +130,7 @@ pub fn severity(severity: Severity) -> &'static str {
     match severity {
         Severity::Note => "note",
         Severity::Info => "info",
-        Severity::Warning => "warning",
+        Severity::Strict | Severity::Warning => "warning",
         Severity::Finding => "finding",
     }
 }

@@ -37,7 +37,7 @@ pub fn run(action: Action, arguments: &Edit, talk: Talk) -> Result<Exit, Failure
         refuse_edited(&outcome)?;
     }
     let items = findings::of(&outcome.report, Gate::Done);
-    let barred = arguments.strict && findings::count(&items, Severity::Finding) > 0;
+    let barred = arguments.strict && findings::count(&items, Severity::Strict) > 0;
     if arguments.diff {
         show_diff(&inputs, &outcome)?;
     } else if barred {
@@ -48,14 +48,14 @@ pub fn run(action: Action, arguments: &Edit, talk: Talk) -> Result<Exit, Failure
         write_stream(&inputs, &outcome)?;
     }
     let shown = |weight| match weight {
-        Severity::Finding => barred || !talk.quiet,
+        Severity::Finding | Severity::Strict => barred || !talk.quiet,
         Severity::Warning => !talk.quiet,
         Severity::Note | Severity::Info => talk.verbose,
     };
     doors::mutter(&text::items(&items, shown, Style::of_stderr()));
     if barred {
         let nothing = if arguments.diff { "" } else { ", so nothing was written" };
-        doors::mutter(&format!("prelit: --strict: {}{nothing}\n", doors::amount(&items, Severity::Finding)));
+        doors::mutter(&format!("prelit: --strict: {}{nothing}\n", doors::amount(&items, Severity::Strict)));
         return Ok(Exit::Findings);
     }
     let tense = if arguments.diff { doors::Tense::Would } else { doors::Tense::Did };

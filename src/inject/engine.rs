@@ -374,7 +374,7 @@ impl Engine {
     /// or with others that this run replaces; or by a resource that this run has.
     fn knows_profile(&self, record: &Record, profile: &Configuration) -> bool {
         if record.configuration == profile.name {
-            self.settings_given || record.digest == super::record::configuration_digest(profile)
+            self.settings_given || record.digest == profile.digest()
         } else {
             self.knows(record)
         }

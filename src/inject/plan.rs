@@ -5,7 +5,7 @@ use super::configuration::{Configuration, Headers};
 use super::digest::{Added, AddedToContainer};
 use super::environment::{Configured, environment, name_of};
 use super::init_container::{init_container, without_dependencies};
-use super::record::{Record, VERSION, configuration_digest};
+use super::record::{Record, VERSION};
 use super::resource_attributes::Facts;
 use super::volumes::{mounts, safe_to_evict, volumes};
 use crate::api::{Finding, Reason, names};
@@ -51,7 +51,7 @@ pub fn inject(template: &PodTemplate<'_>, chosen: &[usize], configuration: &Conf
     let mut record = Record {
         v: VERSION,
         configuration: configuration.name.clone(),
-        digest: configuration_digest(configuration),
+        digest: configuration.digest(),
         volumes: field_of(&configuration.volumes, "name"),
         mounts: field_of(&configuration.volume_mounts, "mountPath"),
         init_env: field_of(&configuration.init_env, "name"),

@@ -4,8 +4,6 @@
 //! volume's mount and nothing else, so `{}` is the record of most containers; what differs is named.
 //! Nothing is a position: everything is found again by name. Knows neither templates nor edits.
 
-use super::configuration::{Configuration, Headers, InitResources, RunAsUser};
-use super::digest::Digest;
 use crate::api::{Finding, Reason, names};
 use crate::value::Path;
 use serde::{Deserialize, Serialize};
@@ -134,88 +132,6 @@ impl Record {
     }
 }
 
-/// The digest of everything in a configuration that decides what is written; its name is no part of it.
-pub fn configuration_digest(configuration: &Configuration) -> String {
-    // Taken apart as a whole: a new field that is not digested does not compile.
-    let Configuration {
-        name: _,
-        provider,
-        init_image,
-        published_image,
-        pull_policy,
-        endpoint,
-        headers,
-        timeout,
-        environment,
-        service_name,
-        service_namespace,
-        service_version,
-        attributes,
-        capture_message_content,
-        detailed_tracing,
-        custom_packages,
-        custom_packages_text,
-        no_deps,
-        env,
-        volumes,
-        volume_mounts,
-        volume_size_limit,
-        init_env,
-        init_volume_mounts,
-        init_resources,
-        init_security_context,
-        resources: InitResources { cpu_request, memory_request, cpu_limit, memory_limit },
-        run_as_user,
-        detection,
-    } = configuration;
-    let mut digest = Digest::default();
-    digest.number(*provider as i128);
-    for text in [init_image, pull_policy, endpoint, environment, cpu_request, memory_request, cpu_limit, memory_limit] {
-        digest.text(text);
-    }
-    for text in [service_name, service_namespace, service_version, custom_packages_text, volume_size_limit] {
-        digest.optional(text.as_ref(), |digest, text| digest.text(text));
-    }
-    match headers {
-        None => digest.number(0),
-        Some(Headers::Literal(text)) => {
-            digest.number(1);
-            digest.text(text);
-        }
-        Some(Headers::Secret { name, key }) => {
-            digest.number(2);
-            digest.text(name);
-            digest.text(key);
-        }
-    }
-    digest.optional(timeout.as_ref(), |digest, seconds| digest.number(i128::from(*seconds)));
-    digest.list(attributes, |digest, (key, value)| {
-        digest.text(key);
-        digest.text(value);
-    });
-    for flag in [published_image, capture_message_content, detailed_tracing] {
-        digest.number(i128::from(*flag));
-    }
-    digest.optional(no_deps.as_ref(), |digest, flag| digest.number(i128::from(*flag)));
-    digest.list(custom_packages, |digest, package| digest.text(package));
-    for values in [env, volumes, volume_mounts, init_env, init_volume_mounts] {
-        digest.list(values, Digest::value);
-    }
-    for value in [init_resources, init_security_context] {
-        digest.optional(value.as_ref(), Digest::value);
-    }
-    match run_as_user {
-        RunAsUser::Auto => digest.number(0),
-        RunAsUser::None => digest.number(1),
-        RunAsUser::Id(id) => {
-            digest.number(2);
-            digest.number(i128::from(*id));
-        }
-    }
-    digest.number(*detection as i128);
-    digest.finish()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,13 +214,13 @@ mod tests {
         let one = configuration();
         let mut other = one.clone();
         other.name = "team-a/rag".into();
-        assert_eq!(configuration_digest(&one), configuration_digest(&other));
+        assert_eq!(one.digest(), other.digest());
         other.timeout = Some(0);
-        assert_ne!(configuration_digest(&one), configuration_digest(&other));
+        assert_ne!(one.digest(), other.digest());
         let (mut a, mut b) = (one.clone(), one);
         a.attributes = vec![("ab".into(), "c".into())];
         b.attributes = vec![("a".into(), "bc".into())];
-        assert_ne!(configuration_digest(&a), configuration_digest(&b));
-        assert_eq!(configuration_digest(&a).len(), 16);
+        assert_ne!(a.digest(), b.digest());
+        assert_eq!(a.digest().len(), 16);
     }
 }

@@ -118,6 +118,8 @@ pub(super) fn pod_template<'v>(object: &'v Value<'v>) -> PodTemplate<'v> {
         containers,
         lead: Lead::default(),
         immutable: false,
+        added: &crate::manifest::kinds::NOTHING,
+        inherited_specs: Vec::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::api::{Finding, Reason};
 use crate::inject::engine::{ContainerVerdict, Verdict, Work};
 use crate::manifest::{self, Object, PodTemplate, Workload};
 use std::rc::Rc;
-use crate::value::{Edit, Path, Value};
+use crate::value::{Edit, Path};
 use crate::yaml::documents::Document;
 use crate::yaml::edit::{self, Refusal};
 use crate::yaml::tree::{ParseError, Tree};

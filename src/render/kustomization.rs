@@ -53,7 +53,7 @@ impl Kustomizations {
     /// those that are asked about later: all absolute, or all relative to the same folder.
     pub fn read<'f>(
         files: impl IntoIterator<Item = (&'f Path, &'f [u8])>,
-        read: impl for<'v> Fn(&'v [u8]) -> Option<Value<'v>>,
+        read: impl Fn(&[u8]) -> Option<Value<'static>>,
     ) -> Self {
         // By folder; BTreeMap, so that the answers do not depend on the order of the files.
         let mut by_folder: BTreeMap<PathBuf, Kustomization> = BTreeMap::new();
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     // JSON is YAML, and its reader is at hand.
-    fn read(bytes: &[u8]) -> Option<Value<'_>> {
+    fn read(bytes: &[u8]) -> Option<Value<'static>> {
         let json: serde_json::Value = serde_json::from_slice(bytes).ok()?;
         Some(Value::from(&json).into_owned())
     }

@@ -10,7 +10,7 @@ pub fn items(items: &[Item]) -> String {
     for item in items {
         let command = match item.severity() {
             Severity::Finding => "error",
-            Severity::Warning => "warning",
+            Severity::Strict | Severity::Warning => "warning",
             Severity::Note => "notice",
             // Why something is left alone is in order, and annotates nothing.
             Severity::Info => continue,

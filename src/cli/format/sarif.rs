@@ -64,7 +64,7 @@ fn result(item: &Item) -> Value {
 fn level(severity: Severity) -> &'static str {
     match severity {
         Severity::Finding => "error",
-        Severity::Warning => "warning",
+        Severity::Strict | Severity::Warning => "warning",
         Severity::Note | Severity::Info => "note",
     }
 }

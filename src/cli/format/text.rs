@@ -15,7 +15,7 @@ fn item(item: &Item, style: Style) -> String {
     let word = severity(item.severity());
     let word = match item.severity() {
         Severity::Finding => style.bold_red(word),
-        Severity::Warning => style.yellow(word),
+        Severity::Strict | Severity::Warning => style.yellow(word),
         Severity::Note | Severity::Info => style.green(word),
     };
     let object = if item.object.is_empty() { String::new() } else { format!("{}: ", plain(&item.object)) };
