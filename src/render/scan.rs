@@ -15,7 +15,7 @@ use memchr::{memchr, memchr_iter, memmem};
 /// What is looked for.
 #[derive(Debug, Clone)]
 pub struct Scan {
-    /// The kinds that can hold a workload; lists are known by their ending.
+    /// The kinds that can hold a workload, or their group; lists are known by their ending.
     kinds: Vec<String>,
     /// Whether a selector can match a document that does not name us.
     has_selectors: bool,
@@ -43,7 +43,10 @@ impl Scan {
             return hides_text(document);
         }
         match plain_kind(document) {
-            Some(kind) => kind.ends_with(b"List") || self.kinds.iter().any(|known| known.as_bytes() == kind),
+            // A kind that others have too (`Service`) is known by its group.
+            Some(kind) => kind.ends_with(b"List") || self.kinds.iter().any(|known| {
+                known.as_bytes() == kind || known.contains('.') && memmem::find(document, known.as_bytes()).is_some()
+            }),
             None => self.kinds.iter().any(|kind| memmem::find(document, kind.as_bytes()).is_some()) || hides_text(document),
         }
     }
