@@ -9,6 +9,8 @@ use std::borrow::Cow;
 
 /// How deep commands may stand in the text of commands.
 const MAX_DEPTH: usize = 4;
+/// How many wrappers may stand before a program.
+const MAX_WRAPPERS: usize = 16;
 
 /// One program and its arguments, quotes removed. Never empty.
 pub type Command<'c> = Vec<Cow<'c, str>>;
@@ -80,7 +82,7 @@ const SHELLS: &[&str] = &["sh", "bash", "dash", "ash", "zsh", "ksh"];
 const KEYWORDS: &[&str] = &["if", "then", "elif", "else", "while", "until", "do", "!", "{", "&&", "||"];
 
 fn unwrap<'c>(mut command: Command<'c>, depth: usize, found: &mut Vec<Command<'c>>) {
-    loop {
+    for _ in 0..MAX_WRAPPERS {
         let skip = command.iter().take_while(|word| is_assignment(word) || KEYWORDS.contains(&word.as_ref())).count();
         command.drain(..skip);
         let Some(program) = command.first() else { return };
@@ -382,6 +384,25 @@ mod tests {
             (&["sh", "-c", "ü'ö'\\ä \"\\"], vec!["üöä "]),
         ] {
             assert_eq!(seen(command), expected, "{command:?}");
+        }
+    }
+
+    #[test]
+    fn wrappers_are_bounded() {
+        let mut command = vec!["env"; 100_000];
+        command.push("python");
+        assert_eq!(seen(&command).len(), 1);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_too_odd(text in "(?s).{0,40}", more in r#"([a-z'"\\;&|#$() \n=-]|exec|env|-S|-c|sh| ){0,40}"#) {
+            for script in [&text, &more, &format!("sh -c {more}{text}")] {
+                for command in [&["sh", "-c", script][..], &[script, "x"], &["env", "-S", script], &["uv", "run", script]] {
+                    let json = json!({"command": command});
+                    assert!(commands(&Value::from(&json)).iter().all(|command| !command.is_empty()));
+                }
+            }
         }
     }
 

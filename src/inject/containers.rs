@@ -22,6 +22,7 @@
 //!
 //! Knows nothing of what is written into a container.
 
+use super::command::commands;
 use super::compatibility::{Fit, fit};
 use super::configuration::{Configuration, Detection};
 use super::foreign;
@@ -142,22 +143,23 @@ fn candidate<'v>(
     {
         return skip(Reason::Sidecar, entry.to_owned());
     }
+    let commands = commands(container.value);
     if !wishes.forced() {
         if let Some(detail) = foreign {
             return skip(Reason::AlreadyInstrumented, detail.to_owned());
         }
-        if let Some(program) = foreign::program(container.value) {
+        if let Some(program) = foreign::program(&commands) {
             return skip(Reason::AlreadyInstrumented, format!("{program}: start the program without it"));
         }
     }
     if runs.is_none()
-        && let Some(command) = isolated(container.value)
+        && let Some(command) = isolated(&commands)
     {
         return skip(Reason::IsolatedPython, command);
     }
     let language = match runs {
         Some(program) => Language::Python(Evidence::Controller(program)),
-        None => language(container.value, &image, template.added),
+        None => language(container.value, &image, &commands, template.added),
     };
     let told = told.is_some() || wishes.forced();
     Ok(Candidate { image, language: if told { told_python(language) } else { language }, told })

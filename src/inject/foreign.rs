@@ -1,7 +1,7 @@
 //! Other hands that instrument Python: their programs, their annotations on the pod, and the init
 //! containers of the original operator. Data, and how it is found.
 
-use super::command::{commands, file_name};
+use super::command::{Command, file_name};
 use crate::api::names;
 use crate::manifest::{PodTemplate, Role};
 use crate::value::{Map, Value};
@@ -30,9 +30,8 @@ const DATADOG_ENABLED: &str = "admission.datadoghq.com/enabled";
 /// Dash0's label on what it instrumented.
 const DASH0_INSTRUMENTED: &str = "dash0.com/instrumented";
 
-/// The program of a container that instruments it.
-pub fn program(container: &Value<'_>) -> Option<&'static str> {
-    let commands = commands(container);
+/// The program among a container's commands that instruments it.
+pub fn program(commands: &[Command<'_>]) -> Option<&'static str> {
     let mut programs = commands.iter().filter_map(|command| command.first()).map(|program| file_name(program));
     programs.find_map(|program| PROGRAMS.iter().copied().find(|listed| *listed == program))
 }
@@ -89,6 +88,7 @@ fn text<'v>(value: Option<&'v Value<'v>>) -> Option<&'v str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::command::commands;
     use super::*;
     use crate::manifest::workloads;
     use serde_json::{Value as Json, json};
@@ -107,7 +107,7 @@ mod tests {
             (&["python", "app.py"], None),
         ] {
             let json = json!({"command": command});
-            assert_eq!(program(&Value::from(&json)), expected, "{command:?}");
+            assert_eq!(program(&commands(&Value::from(&json))), expected, "{command:?}");
         }
     }
 

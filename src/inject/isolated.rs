@@ -1,20 +1,32 @@
 //! Whether a program is Python that ignores its environment, and with it PYTHONPATH: `python -I`,
 //! `python -E`, also in clusters of options (`-sE`), behind shells and wrappers.
 
-use super::command::{Command, commands, file_name};
+use super::command::{Command, file_name};
 use super::language::is_python_program;
-use crate::value::Value;
 
-/// The command that ignores its environment, if every Python program of the container does.
-pub fn isolated(container: &Value<'_>) -> Option<String> {
+/// Programs that prepare an environment, unless they `run` something in it.
+const INSTALLERS: &[&str] = &["pip", "pip3", "uv", "poetry", "pipenv", "pdm", "conda", "mamba", "micromamba"];
+/// Modules that do.
+const INSTALLING_MODULES: &[&str] = &["pip", "venv", "virtualenv", "ensurepip"];
+
+/// The command that ignores its environment, if every Python program among the commands does.
+/// What only installs packages does not count.
+pub fn isolated(commands: &[Command<'_>]) -> Option<String> {
     let mut found = None;
-    for command in commands(container).iter().filter(|command| is_python_program(&command[0])) {
+    for command in commands.iter().filter(|command| is_python_program(&command[0]) && !installs(command)) {
         match isolating_option(command) {
             Some(option) => found = found.or_else(|| Some(format!("{} {option}", file_name(&command[0])))),
             None => return None,
         }
     }
     found
+}
+
+/// `pip install x`, `python -m venv x`
+fn installs(command: &Command<'_>) -> bool {
+    let word = |at: usize| command.get(at).map(AsRef::as_ref).unwrap_or_default();
+    let is_module = is_interpreter(file_name(word(0))) && word(1) == "-m" && INSTALLING_MODULES.contains(&word(2));
+    is_module || INSTALLERS.contains(&file_name(word(0))) && word(1) != "run"
 }
 
 /// `python`, `python3`, `python3.12`, `pypy3`, not `python-wrapper`.
@@ -60,7 +72,9 @@ fn isolating_option<'c>(command: &'c Command<'_>) -> Option<&'c str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::command::commands;
     use super::*;
+    use crate::value::Value;
     use serde_json::json;
 
     #[test]
@@ -79,6 +93,9 @@ mod tests {
             (&["env", "A=b", "python", "-E", "x"], Some("python -E")),
             (&["uv", "run", "python", "-I", "x"], Some("python -I")),
             (&["/var/run/argo/argoexec", "emissary", "--", "python", "-I"], Some("python -I")),
+            (&["sh", "-c", "pip install x; python -m venv v; exec python -I app.py"], Some("python -I")),
+            (&["sh", "-c", "python -I setup.py; uv run app.py"], None),
+            (&["pip", "install", "x"], None),
             (&["python", "app.py", "-I"], None),
             (&["python", "-m", "app", "-E"], None),
             (&["python", "-mapp", "-E"], None),
@@ -96,7 +113,7 @@ mod tests {
             (&["sh", "-c", "grep -E python x; sed -E s/a/b/ | python app.py"], None),
         ] {
             let json = json!({"command": command});
-            assert_eq!(isolated(&Value::from(&json)).as_deref(), expected, "{command:?}");
+            assert_eq!(isolated(&commands(&Value::from(&json))).as_deref(), expected, "{command:?}");
         }
     }
 }

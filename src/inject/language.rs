@@ -10,7 +10,7 @@
 //!
 //! Where both stand, Python wins.
 
-use super::command::{commands, file_name, words};
+use super::command::{Command, file_name, words};
 use super::image::Image;
 use crate::manifest::kinds::Added;
 use crate::value::Value;
@@ -69,7 +69,8 @@ const OTHER: &[&str] = &[
     "nginx", "httpd", "caddy", "haproxy", "traefik", "redis", "valkey", "memcached", "postgres",
     "postgresql", "mysql", "mysqld", "mariadb", "mariadbd", "mongo", "mongodb", "mongod", "rabbitmq",
     "kafka", "zookeeper", "etcd", "cassandra", "elasticsearch", "opensearch", "minio", "nats",
-    "clickhouse", "influxdb", "cockroach", "cockroachdb", "vitess", "wordpress", "grafana",
+    "clickhouse", "influxdb", "cockroach", "cockroachdb", "vitess", "percona", "rethinkdb", "hazelcast",
+    "couchdb", "neo4j", "solr", "openldap", "keycloak", "wordpress", "ghost", "grafana",
     // languages and their runtimes
     "node", "nodejs", "npm", "npx", "yarn", "pnpm", "deno", "bun", "java", "openjdk", "temurin",
     "corretto", "jre", "jdk", "tomcat", "jetty", "wildfly", "golang", "dotnet", "aspnet", "ruby",
@@ -94,8 +95,9 @@ const VARIABLES: &[&str] = &[
 /// Variables of libuv, which Node.js reads: not of `uv`.
 const LIBUV: &[&str] = &["UV_THREADPOOL_SIZE", "UV_USE_IO_URING"];
 
-/// What runs in a container. What the controller adds to it does not count.
-pub fn language(container: &Value<'_>, image: &Image<'_>, added: &Added) -> Language {
+/// What runs in a container, whose image and [commands](super::command::commands) are given. What the
+/// controller adds to it does not count.
+pub fn language(container: &Value<'_>, image: &Image<'_>, commands: &[Command<'_>], added: &Added) -> Language {
     if let Some(word) = find(PYTHON, image.path) {
         return Language::Python(Evidence::Image(word));
     }
@@ -108,8 +110,7 @@ pub fn language(container: &Value<'_>, image: &Image<'_>, added: &Added) -> Lang
     if let Some(word) = find(OTHER, image.path) {
         return Language::Other(Evidence::Image(word));
     }
-    let programs = commands(container);
-    let mut programs = programs.iter().filter_map(|command| command.first()).map(|program| file_name(program));
+    let mut programs = commands.iter().filter_map(|command| command.first()).map(|program| file_name(program));
     match programs.find_map(|program| find(OTHER, program).filter(|_| !is_client(program))) {
         Some(word) => Language::Other(Evidence::Command(word)),
         None => Language::Unknown,
@@ -150,6 +151,7 @@ fn find(list: &[&'static str], text: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::command::commands;
     use super::*;
     use crate::manifest::kinds::{KUBEFLOW, NOTHING};
     use serde_json::{Value as Json, json};
@@ -157,7 +159,7 @@ mod tests {
     fn of(container: &Json) -> &'static str {
         let value = Value::from(container);
         let image = container["image"].as_str().unwrap_or_default();
-        match language(&value, &Image::parse(image), &NOTHING) {
+        match language(&value, &Image::parse(image), &commands(&value), &NOTHING) {
             Language::Python(_) => "python",
             Language::Other(_) => "other",
             Language::Unknown => "unknown",
@@ -292,7 +294,7 @@ mod tests {
     #[test]
     fn what_a_controller_adds_says_nothing() {
         let json = json!({"image": "acme/x", "env": [{"name": "PYTHONUNBUFFERED", "value": "1"}]});
-        assert_eq!(language(&Value::from(&json), &Image::parse("acme/x"), &KUBEFLOW), Language::Unknown);
+        assert_eq!(language(&Value::from(&json), &Image::parse("acme/x"), &[], &KUBEFLOW), Language::Unknown);
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub struct Row {
 
 /// What a controller adds to the pods of its kind: no rule may notice it, since it is not there
 /// when manifests are rendered.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Added {
     /// Names of containers; `*` at the end stands for any end.
     pub containers: &'static [&'static str],

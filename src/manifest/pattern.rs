@@ -121,7 +121,7 @@ impl fmt::Display for Pattern {
         for (position, segment) in self.0.iter().enumerate() {
             let dot = if position == 0 { "" } else { "." };
             match segment {
-                Segment::Key(key) if key.contains(['.', '[', ']', '*']) => write!(f, "[\"{key}\"]")?,
+                Segment::Key(key) if key.contains(|c| !is_plain(c)) => write!(f, "[\"{key}\"]")?,
                 Segment::Key(key) => write!(f, "{dot}{key}")?,
                 Segment::Keys { prefix, suffix } => write!(f, "{dot}{prefix}*{suffix}")?,
                 Segment::Item(index) => write!(f, "[{index}]")?,
@@ -132,11 +132,16 @@ impl fmt::Display for Pattern {
     }
 }
 
+/// Whether a character may stand in a key without quotes.
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '/')
+}
+
 fn key_segment(key: &str, column: usize) -> Result<Segment, PatternError> {
     if key.is_empty() {
         return Err(PatternError::NoKey(column));
     }
-    if let Some(bad) = key.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '/' | '*'))) {
+    if let Some(bad) = key.find(|c| !is_plain(c) && c != '*') {
         return Err(PatternError::Character(column + bad));
     }
     match key.split_once('*') {
@@ -281,6 +286,17 @@ mod tests {
         }
         assert_eq!(Pattern::parse(&"a".repeat(MAX_LENGTH + 1)), Err(TooLong));
         assert_eq!(Pattern::parse(&"[0]".repeat(MAX_STEPS + 1)), Err(TooLong));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_can_be_read_is_written_the_same(text in r#"([a-zA-Z.*_\[\]0-9"-]|\[\*\]|\["a\.b"\]){0,24}"#, any in "(?s).{0,24}") {
+            for text in [text, any] {
+                if let Ok(pattern) = Pattern::parse(&text) {
+                    proptest::prop_assert_eq!(Pattern::parse(&pattern.to_string()), Ok(pattern));
+                }
+            }
+        }
     }
 
     #[test]

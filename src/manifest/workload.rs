@@ -288,11 +288,11 @@ fn finished<'v>(row: &Row, object: &Object<'v>, mut template: PodTemplate<'v>) -
     } else {
         lead(row.lead, object.name(), &|key| template.raw_label(key).and_then(Value::as_text))
     };
-    if std::ptr::eq(row.added, &NOTHING) {
+    if *row.added == NOTHING {
         template.added = added_to(&template, is_pod);
     }
     // A pod holds what its controller added; a manifest may, if it was read from a cluster.
-    if is_pod && !std::ptr::eq(template.added, &NOTHING) {
+    if is_pod && *template.added != NOTHING {
         let added = template.added;
         template.containers.retain(|container| match container.role {
             Role::App => !added.has_container(&container.name),
