@@ -1,12 +1,36 @@
 //! The engine: what is done to a pod template, and why not. Pure functions: no I/O, no text, no clock.
+//!
+//! | question | module |
+//! |---|---|
+//! | what is to be done with this template? | [`engine`] |
+//! | which configuration does it get? | [`select`], [`configuration`] |
+//! | which of its containers? | [`containers`], which asks `language`, `sidecars`, `foreign`, `isolated`, `compatibility` |
+//! | what is written into it? | [`plan`], which asks `environment`, `resource_attributes`, `init_container`, `volumes` |
+//! | what was written into it, and is it still there? | [`record`], [`state`], [`undo`], `digest` |
 
-pub mod command;
-pub mod compatibility;
+mod command;
+mod compatibility;
 pub mod configuration;
 pub mod containers;
-pub mod foreign;
-pub mod image;
-pub mod isolated;
-pub mod language;
+mod digest;
+pub mod engine;
+mod environment;
+mod foreign;
+mod image;
+mod init_container;
+mod isolated;
+mod language;
+pub mod plan;
+mod quantity;
+pub mod record;
+mod resource_attributes;
 pub mod select;
-pub mod sidecars;
+mod sidecars;
+pub mod state;
+pub mod undo;
+mod volumes;
+
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod testing;
