@@ -71,7 +71,7 @@ reasons! {
     Edited, "edited", Finding, "what was injected has been changed since", "undo the change, or renew with --force";
     Stale, "stale", Finding, "what was injected is not what the configuration now gives", "run prelit inject";
     NotInjected, "not-injected", Finding, "the pod template is selected and not injected", "run prelit inject";
-    NoLongerSelected, "no-longer-selected", Finding, "the pod template was injected and is opted out now", "run prelit inject, or prelit remove";
+    NoLongerSelected, "no-longer-selected", Finding, "the pod template was injected, and is not to be injected any more", "run prelit inject, or prelit remove";
     ConfigurationUnknown, "configuration-unknown", Info, "the injection was made by a configuration that this run does not have, so it is left as it is", "give the configuration with --config";
     UnreadableRecord, "unreadable-record", Finding, "the annotation openlit.io/injection cannot be read", "restore it from Git, or remove what was injected by hand";
     // Containers

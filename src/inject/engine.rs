@@ -123,7 +123,8 @@ impl Verdict {
     pub fn left_alone(template: &PodTemplate<'_>, finding: Finding) -> Self {
         // Every container that could have been instrumented has the reason of the whole.
         let concerned = template.containers.iter().enumerate().filter(|(_, container)| container.role == Role::App);
-        let skipped = |(index, _)| ContainerVerdict::new(index, State::Skipped, Some(finding.reason), finding.detail.clone());
+        let skipped =
+            |(index, _)| ContainerVerdict::new(index, State::Skipped, Some(finding.reason), finding.detail.clone());
         Verdict {
             selected_by: None,
             state: State::Skipped,
@@ -270,7 +271,12 @@ impl Engine {
     }
 
     /// Plans the injection of a template that carries none.
-    fn plan(&self, workload: &Workload<'_>, template: &PodTemplate<'_>, configuration: &Configuration) -> Result<Planned, Refused> {
+    fn plan(
+        &self,
+        workload: &Workload<'_>,
+        template: &PodTemplate<'_>,
+        configuration: &Configuration,
+    ) -> Result<Planned, Refused> {
         if workload.knative && self.settings.knative != Knative::Render {
             return Err(Refused::Whole(Finding::new(Reason::KnativeFeatures, template.at.clone())));
         }
@@ -281,10 +287,16 @@ impl Engine {
             containers.push(match outcome {
                 Outcome::Injected { notes: of_container, evidence } => {
                     let at = &template.containers[index].at;
-                    notes.extend(of_container.iter().map(|(reason, detail)| Finding::new(*reason, at.clone()).with(detail.clone())));
+                    notes.extend(
+                        of_container
+                            .iter()
+                            .map(|(reason, detail)| Finding::new(*reason, at.clone()).with(detail.clone())),
+                    );
                     ContainerVerdict::new(index, State::Injected, None, evidence.clone().unwrap_or_default())
                 }
-                Outcome::Skipped(reason, detail) => ContainerVerdict::new(index, State::Skipped, Some(*reason), detail.clone()),
+                Outcome::Skipped(reason, detail) => {
+                    ContainerVerdict::new(index, State::Skipped, Some(*reason), detail.clone())
+                }
             });
         }
         let chosen: Vec<usize> = choice.injected().collect();
@@ -317,7 +329,8 @@ impl Engine {
             return of_record(template, record, State::Stale, Work::Renew(undo(template, record)), None);
         }
         let unknown = || {
-            let finding = Finding::new(Reason::ConfigurationUnknown, template.at.clone()).with(record.configuration.clone());
+            let finding =
+                Finding::new(Reason::ConfigurationUnknown, template.at.clone()).with(record.configuration.clone());
             of_record(template, record, State::Skipped, Work::Nothing, Some(&finding))
         };
         let configuration = match selected {
@@ -329,7 +342,8 @@ impl Engine {
         let mut skipped = Vec::new();
         let standing = state::compare(template, record, |stripped| {
             let found = workloads_as(stripped, workload.object.kind, workload.object.api_version, extra);
-            let again = found.workloads.iter().flat_map(|workload| &workload.templates).find(|again| again.at == template.at);
+            let again =
+                found.workloads.iter().flat_map(|workload| &workload.templates).find(|again| again.at == template.at);
             let Some(again) = again else { return Err(Finding::new(Reason::NotSelected, template.at.clone())) };
             match self.plan(workload, again, configuration) {
                 Ok(planned) => {
@@ -341,9 +355,13 @@ impl Engine {
         });
         let mut verdict = match standing {
             state::State::Current => of_record(template, record, State::Current, Work::Nothing, None),
-            state::State::Stale(_) => of_record(template, record, State::Stale, Work::Renew(undo(template, record)), None),
+            state::State::Stale(_) => {
+                of_record(template, record, State::Stale, Work::Renew(undo(template, record)), None)
+            }
             state::State::Edited(finding) => of_record(template, record, State::Edited, Work::Nothing, Some(&finding)),
-            state::State::Refused(finding) if finding.reason == Reason::KnativeFeatures && !self.settings_given => return unknown(),
+            state::State::Refused(finding) if finding.reason == Reason::KnativeFeatures && !self.settings_given => {
+                return unknown();
+            }
             state::State::Refused(finding) => return removed(template, record, Some(&finding)),
         };
         // Containers that are not instrumented have their own reasons.
@@ -412,7 +430,13 @@ fn named(template: &PodTemplate<'_>, containers: Vec<ContainerVerdict>) -> Vec<(
 }
 
 /// A verdict on an injection that is there: its containers have the state, the others are skipped.
-fn of_record(template: &PodTemplate<'_>, record: &Record, state: State, work: Work, finding: Option<&Finding>) -> Verdict {
+fn of_record(
+    template: &PodTemplate<'_>,
+    record: &Record,
+    state: State,
+    work: Work,
+    finding: Option<&Finding>,
+) -> Verdict {
     let reason = finding.map(|finding| finding.reason);
     let detail = finding.map(|finding| finding.detail.clone()).unwrap_or_default();
     let of_container = |(index, container): (usize, &crate::manifest::Container<'_>)| {
@@ -435,5 +459,10 @@ fn of_record(template: &PodTemplate<'_>, record: &Record, state: State, work: Wo
 
 /// A verdict that takes an injection out, and why.
 fn removed(template: &PodTemplate<'_>, record: &Record, finding: Option<&Finding>) -> Verdict {
-    of_record(template, record, State::Removed, Work::Remove(undo(template, record)), finding)
+    // The reason is that of any removal; what brought it about stands in the detail.
+    let finding = finding.map(|finding| {
+        let cause = [finding.reason.code(), finding.detail.as_str()].into_iter().filter(|part| !part.is_empty());
+        Finding::new(Reason::NoLongerSelected, finding.at.clone()).with(cause.collect::<Vec<_>>().join(": "))
+    });
+    of_record(template, record, State::Removed, Work::Remove(undo(template, record)), finding.as_ref())
 }

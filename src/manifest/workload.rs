@@ -193,6 +193,9 @@ fn ordinary<'v>(row: &Row, object: &Object<'v>, at: Path, value: &'v Value<'v>) 
         at,
         spec,
     };
+    if row.knative {
+        name_by_default(&mut template.containers);
+    }
     if row.kind == "StatefulSet" {
         template.other_volumes = claim_names(object.value.dig(&["spec", "volumeClaimTemplates"]));
     }
@@ -203,6 +206,25 @@ fn ordinary<'v>(row: &Row, object: &Object<'v>, at: Path, value: &'v Value<'v>) 
         template.inherited.push((group.key("labels"), nowhere()));
     }
     template
+}
+
+/// Containers without a name get Knative's default (`pkg/apis/serving/v1/revision_defaults.go`).
+fn name_by_default(containers: &mut [Container<'_>]) {
+    const DEFAULT: &str = "user-container";
+    let apps = containers.iter().filter(|container| container.role == Role::App).count();
+    let mut suffix = 0;
+    for index in 0..containers.len() {
+        if !containers[index].name.is_empty() || containers[index].role != Role::App {
+            continue;
+        }
+        // Several are numbered, past the names that the user took.
+        let mut name = Cow::Borrowed(DEFAULT);
+        while apps > 1 && (name == DEFAULT || containers.iter().any(|container| container.name == name)) {
+            name = Cow::Owned(format!("{DEFAULT}-{suffix}"));
+            suffix += 1;
+        }
+        containers[index].name = name;
+    }
 }
 
 /// A component of an `InferenceService`: the pod spec itself, and the labels and annotations of the

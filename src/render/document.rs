@@ -6,12 +6,12 @@ use super::{Action, Failure, Failures, Rendered, Run, Source, Splice, shifted};
 use crate::api::{Finding, Reason};
 use crate::inject::engine::{ContainerVerdict, Verdict, Work};
 use crate::manifest::{self, Object, PodTemplate, Workload};
-use std::rc::Rc;
 use crate::value::{Edit, Path};
 use crate::yaml::documents::Document;
 use crate::yaml::edit::{self, Refusal};
-use crate::yaml::tree::{ParseError, Tree};
 use crate::yaml::proof;
+use crate::yaml::tree::{ParseError, Tree};
+use std::rc::Rc;
 
 /// What was decided of a document. Offsets are of the document's text.
 #[derive(Debug, Default)]
@@ -37,17 +37,32 @@ pub(super) fn decide(run: &Run, source: &Source<'_>, document: &Document) -> Res
     let text = std::str::from_utf8(bytes)
         .map_err(|error| Failed::unparsable(error.valid_up_to(), "the text is not UTF-8; expected UTF-8"))?;
     if document.content_on_marker {
-        return Err(Failed::unparsable(0, "the document goes on behind its ---, which kubectl refuses; expected it on the next line"));
+        return Err(Failed::unparsable(
+            0,
+            "the document goes on behind its ---, which kubectl refuses; expected it on the next line",
+        ));
+    }
+    if is_blank(text) {
+        return Ok(DocumentResult::default());
     }
     let mut result = round(run, text, true)?;
     if let Some(rest) = &document.after_end {
         let rest = &source.bytes[rest.clone()];
-        if rest.split(|byte| *byte == b'\n').skip(1).any(|line| !matches!(line.trim_ascii_start().first(), None | Some(b'#'))) {
+        if rest
+            .split(|byte| *byte == b'\n')
+            .skip(1)
+            .any(|line| !matches!(line.trim_ascii_start().first(), None | Some(b'#')))
+        {
             let lost = Finding::new(Reason::AfterDocumentEnd, Path::ROOT);
             result.remarks.push((text.len(), remark("", &lost)));
         }
     }
     Ok(result)
+}
+
+/// Whether a document holds nothing but comments and directives: what stands before a first `---`.
+fn is_blank(text: &str) -> bool {
+    text.lines().all(|line| line.trim_start().is_empty() || line.trim_start().starts_with('#') || line.starts_with('%'))
 }
 
 /// Decides the document once. What must be taken out first is taken out, and the rest is decided in a second round.
@@ -56,6 +71,9 @@ fn round(run: &Run, text: &str, first: bool) -> Result<DocumentResult, Failed> {
     let value = tree.value().map_err(Failed::Unparsable)?;
     let found = manifest::workloads(&value, &run.options.workloads);
     let mut result = DocumentResult::default();
+    if found.too_deep {
+        return Err(Failed::unparsable(0, "lists stand in lists more than 16 deep; expected a Kubernetes manifest"));
+    }
     for object in &found.references {
         let row = row_of(object, State::Skipped, Some(Reason::NoPodTemplate), "");
         result.rows.push((offset_of(&tree, &object.at), row));
@@ -64,14 +82,23 @@ fn round(run: &Run, text: &str, first: bool) -> Result<DocumentResult, Failed> {
     let mut decisions = Vec::new();
     for workload in found.workloads {
         decide_workload(run, workload, sops, &mut decisions).map_err(|(at, finding)| {
-            let message = format!("{}: {}; {}", finding.reason.code(), finding.reason.sentence(), "remove with --force, or undo the change");
+            let message = format!(
+                "{}: {}; {}",
+                finding.reason.code(),
+                finding.reason.sentence(),
+                "remove with --force, or undo the change"
+            );
             Failed::Error(offset_of(&tree, &at.join(&finding.at)), message)
         })?;
     }
     result.templates = decisions.len();
     let renew = first && decisions.iter().any(|decision| matches!(decision.verdict.work, Work::Renew(_)));
     let edits: Vec<Edit> = if renew {
-        decisions.iter().filter(|decision| matches!(decision.verdict.work, Work::Renew(_) | Work::Remove(_))).flat_map(Decision::edits).collect()
+        decisions
+            .iter()
+            .filter(|decision| matches!(decision.verdict.work, Work::Renew(_) | Work::Remove(_)))
+            .flat_map(Decision::edits)
+            .collect()
     } else {
         refuse(&tree, &mut decisions, &mut result)
     };
@@ -127,13 +154,21 @@ impl<'v> Decision<'v> {
 }
 
 /// Decides the templates of a workload.
-fn decide_workload<'v>(run: &Run, workload: Workload<'v>, sops: bool, decisions: &mut Vec<Decision<'v>>) -> Result<(), (Path, Finding)> {
+fn decide_workload<'v>(
+    run: &Run,
+    workload: Workload<'v>,
+    sops: bool,
+    decisions: &mut Vec<Decision<'v>>,
+) -> Result<(), (Path, Finding)> {
     let workload = Rc::new(workload);
     for (index, template) in workload.templates.iter().enumerate() {
         let verdict = match run.options.action {
             _ if sops => Some(Verdict::left_alone(template, Finding::new(Reason::Sops, Path::keys(&["sops"])))),
             Action::Inject => Some(run.engine.inject(&workload, template, &run.options.workloads, run.options.force)),
-            Action::Remove => run.engine.remove(template, run.options.force).map_err(|finding| (workload.object.at.clone(), finding))?,
+            Action::Remove => run
+                .engine
+                .remove(template, run.options.force)
+                .map_err(|finding| (workload.object.at.clone(), finding))?,
         };
         if let Some(verdict) = verdict {
             decisions.push(Decision { workload: workload.clone(), template: index, verdict });
@@ -184,7 +219,13 @@ fn report(tree: &Tree<'_>, decisions: &[Decision<'_>], result: &mut DocumentResu
         };
         if verdict.containers.is_empty() {
             let finding = verdict.whole.as_ref();
-            push(&template.at, "", verdict.state, finding.map(|finding| finding.reason), finding.map_or("", |finding| &finding.detail));
+            push(
+                &template.at,
+                "",
+                verdict.state,
+                finding.map(|finding| finding.reason),
+                finding.map_or("", |finding| &finding.detail),
+            );
         }
         for ContainerVerdict { container, state, reason, detail } in &verdict.containers {
             let container = &template.containers[*container];
@@ -268,9 +309,23 @@ impl Failed {
     }
 
     /// Says it: as a remark, where the source is lenient, else as an error.
-    pub(super) fn append_to(self, rendered: &mut Rendered, failures: &mut Failures, lines: &Lines<'_>, lenient: bool, document: &Document) {
+    pub(super) fn append_to(
+        self,
+        rendered: &mut Rendered,
+        failures: &mut Failures,
+        lines: &Lines<'_>,
+        lenient: bool,
+        document: &Document,
+    ) {
         let start = document.text.start;
+        let is_template = memchr::memmem::find(&lines.bytes()[document.text.clone()], b"{{").is_some();
         match self {
+            // A folder holds templates of Helm and others beside manifests: they are nobody's mistake.
+            Failed::Unparsable(_) if lenient && is_template => {
+                let mut remark = remark("", &Finding::new(Reason::NotKubernetes, Path::ROOT).with("a template"));
+                remark.position = lines.position(start);
+                rendered.report.remarks.push(remark);
+            }
             Failed::Unparsable(error) if lenient => {
                 let mut remark = remark("", &Finding::new(Reason::Unparsable, Path::ROOT).with(error.message));
                 remark.position = lines.position(start + error.offset);
@@ -278,6 +333,11 @@ impl Failed {
             }
             Failed::Unparsable(error) => {
                 let mut message = error.message;
+                if is_template {
+                    message.push_str(
+                        "; this looks like a template: render it first, as in helm template CHART | prelit inject",
+                    );
+                }
                 if let Some(related) = error.related {
                     let first = lines.position(start + related);
                     message = format!("{message} (the first is at {}:{})", first.line, first.column);

@@ -18,6 +18,11 @@ impl<'s> Lines<'s> {
         Lines { file, bytes, last: Cell::new((0, 0)) }
     }
 
+    /// The source.
+    pub fn bytes(&self) -> &'s [u8] {
+        self.bytes
+    }
+
     /// The position of an offset.
     pub fn position(&self, offset: usize) -> Position {
         let offset = offset.min(self.bytes.len());
@@ -40,6 +45,10 @@ impl<'s> Lines<'s> {
         const WIDTH: usize = 160;
         let line = String::from_utf8_lossy(&self.bytes[start..end]);
         let line = line.trim_end();
-        if line.chars().count() <= WIDTH { line.to_owned() } else { line.chars().take(WIDTH).chain("…".chars()).collect() }
+        if line.chars().count() <= WIDTH {
+            line.to_owned()
+        } else {
+            line.chars().take(WIDTH).chain("…".chars()).collect()
+        }
     }
 }

@@ -134,7 +134,7 @@ impl Run {
             return Err(failures);
         }
         let kinds = crate::manifest::kind_names(&options.workloads);
-        let scan = Scan::new(kinds, !resources.is_empty(), options.thorough);
+        let scan = Scan::new(kinds, !resources.is_empty());
         let engine = Engine::new(resources, &options.settings, options.settings_given, options.namespace.clone());
         Ok(Run { options, engine, scan })
     }
@@ -170,7 +170,8 @@ impl Run {
         let mut work: Vec<Document> = Vec::new();
         for document in documents(source.bytes) {
             rendered.report.counts.documents += 1;
-            if concerned && self.scan.must_parse(&source.bytes[document.text.start..document_end(&document)]) {
+            let bytes = &source.bytes[document.text.start..document_end(&document)];
+            if self.options.thorough || concerned && self.scan.must_parse(bytes) {
                 work.push(document);
             }
         }
@@ -184,21 +185,35 @@ impl Run {
         for (document, result) in work.iter().zip(results) {
             match result {
                 Ok(result) => result.append_to(&mut rendered, &lines, document.text.start),
-                Err(failed) => failed.append_to(&mut rendered, &mut failures, &lines, source.lenient, document),
+                Err(failed) => {
+                    // Where everything is parsed, what need not be is no error.
+                    let lenient = source.lenient || !self.scan.must_parse(&source.bytes[document.text.clone()]);
+                    failed.append_to(&mut rendered, &mut failures, &lines, lenient, document);
+                }
             }
         }
         rendered.report.counts.files_changed = usize::from(!rendered.splices.is_empty());
         if failures.0.is_empty() { Ok(rendered) } else { Err(failures) }
     }
 
-    fn unreadable(&self, source: &Source<'_>, lines: &Lines<'_>, mut rendered: Rendered, message: &str) -> Result<Rendered, Failures> {
+    fn unreadable(
+        &self,
+        source: &Source<'_>,
+        lines: &Lines<'_>,
+        mut rendered: Rendered,
+        message: &str,
+    ) -> Result<Rendered, Failures> {
         if source.lenient {
             let mut remark = remark_on_file(lines, Reason::Unparsable);
             message.clone_into(&mut remark.detail);
             rendered.report.remarks.push(remark);
             return Ok(rendered);
         }
-        Err(Failures(vec![Failure { position: Some(lines.position(0)), message: message.to_owned(), source_line: None }]))
+        Err(Failures(vec![Failure {
+            position: Some(lines.position(0)),
+            message: message.to_owned(),
+            source_line: None,
+        }]))
     }
 }
 
@@ -209,7 +224,9 @@ fn document_end(document: &Document) -> usize {
 
 /// Encodings that could hide a workload from the scan.
 fn not_utf8(bytes: &[u8]) -> Option<&'static str> {
-    let utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || matches!(bytes, [0, _, ..] | [_, 0, ..]);
+    let utf16 = bytes.starts_with(&[0xff, 0xfe])
+        || bytes.starts_with(&[0xfe, 0xff])
+        || matches!(bytes, [0, _, ..] | [_, 0, ..]);
     utf16.then_some("the text is UTF-16 or UTF-32; expected UTF-8")
 }
 

@@ -19,35 +19,36 @@ pub struct Scan {
     kinds: Vec<String>,
     /// Whether a selector can match a document that does not name us.
     has_selectors: bool,
-    /// Whether every document is parsed.
-    thorough: bool,
 }
 
 impl Scan {
     /// A scan for these kinds.
-    pub fn new<'k>(kinds: impl Iterator<Item = &'k str>, has_selectors: bool, thorough: bool) -> Self {
-        Scan { kinds: kinds.map(str::to_owned).collect(), has_selectors, thorough }
+    pub fn new<'k>(kinds: impl Iterator<Item = &'k str>, has_selectors: bool) -> Self {
+        Scan { kinds: kinds.map(str::to_owned).collect(), has_selectors }
     }
 
     /// Whether any document of a stream can need parsing: one look at all of it.
     pub fn may_concern(&self, stream: &[u8]) -> bool {
-        self.thorough || self.has_selectors || memmem::find(stream, names::GROUP.as_bytes()).is_some() || hides_text(stream)
+        self.has_selectors || memmem::find(stream, names::GROUP.as_bytes()).is_some() || hides_text(stream)
     }
 
     /// Whether a document must be parsed.
     pub fn must_parse(&self, document: &[u8]) -> bool {
-        if self.thorough {
-            return true;
-        }
         if !self.has_selectors && memmem::find(document, names::GROUP.as_bytes()).is_none() {
             return hides_text(document);
         }
         match plain_kind(document) {
             // A kind that others have too (`Service`) is known by its group.
-            Some(kind) => kind.ends_with(b"List") || self.kinds.iter().any(|known| {
-                known.as_bytes() == kind || known.contains('.') && memmem::find(document, known.as_bytes()).is_some()
-            }),
-            None => self.kinds.iter().any(|kind| memmem::find(document, kind.as_bytes()).is_some()) || hides_text(document),
+            Some(kind) => {
+                kind.ends_with(b"List")
+                    || self.kinds.iter().any(|known| {
+                        known.as_bytes() == kind
+                            || known.contains('.') && memmem::find(document, known.as_bytes()).is_some()
+                    })
+            }
+            None => {
+                self.kinds.iter().any(|kind| memmem::find(document, kind.as_bytes()).is_some()) || hides_text(document)
+            }
         }
     }
 }
@@ -146,7 +147,7 @@ mod tests {
 
     #[test]
     fn escapes_are_not_trusted() {
-        let scan = Scan::new(["Pod"].into_iter(), false, false);
+        let scan = Scan::new(["Pod"].into_iter(), false);
         assert!(!scan.must_parse(b"kind: Pod\n"));
         assert!(scan.must_parse(b"kind: Pod\nlabels: {openlit.io/instrument: x}\n"));
         assert!(scan.must_parse(b"kind: Pod\nlabels: {\"openlit\\x2eio/instrument\": x}\n"));

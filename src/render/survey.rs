@@ -33,7 +33,11 @@ impl Survey {
         if survey.resources.is_empty() {
             let lines = Lines::new(source.name, source.bytes);
             let message = "no AutoInstrumentation (openlit.io/v1alpha1) was found; expected at least one";
-            return Err(Failures(vec![Failure { position: Some(lines.position(0)), message: message.to_owned(), source_line: None }]));
+            return Err(Failures(vec![Failure {
+                position: Some(lines.position(0)),
+                message: message.to_owned(),
+                source_line: None,
+            }]));
         }
         Ok(survey)
     }
@@ -74,7 +78,13 @@ fn survey(source: &Source<'_>, options: &Options, apart: bool) -> Result<Survey,
 }
 
 /// Collects the configurations of a document, those in lists too.
-fn collect(value: &Value<'_>, apart: bool, options: &Options, survey: &mut Survey, fail: &mut dyn FnMut(&Path, String)) {
+fn collect(
+    value: &Value<'_>,
+    apart: bool,
+    options: &Options,
+    survey: &mut Survey,
+    fail: &mut dyn FnMut(&Path, String),
+) {
     for object in manifest::workloads(value, &options.workloads).configurations {
         match resource::read(object.value) {
             Ok(resource) => {
@@ -82,8 +92,9 @@ fn collect(value: &Value<'_>, apart: bool, options: &Options, survey: &mut Surve
                 survey.resources.push((resource, everywhere));
             }
             Err(problems) => {
+                let name = object.name().unwrap_or("without a name");
                 for problem in problems {
-                    fail(&object.at.join(&problem.at), problem.message);
+                    fail(&object.at.join(&problem.at), format!("{} {name}: {problem}", object.kind));
                 }
             }
         }
