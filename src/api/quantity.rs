@@ -45,6 +45,11 @@ impl Quantity {
         Some(Quantity(if negative { -digits } else { digits }))
     }
 
+    /// The amount in billionths.
+    pub fn nanos(self) -> i128 {
+        self.0
+    }
+
     /// Compares two texts by value; nothing where one is no quantity.
     pub fn compare(a: &str, b: &str) -> Option<Ordering> {
         Some(Quantity::parse(a)?.cmp(&Quantity::parse(b)?))

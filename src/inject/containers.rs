@@ -254,49 +254,14 @@ fn items(list: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::configuration::{InitResources, Provider, RunAsUser};
     use super::*;
+    use crate::api::settings::Settings;
     use crate::manifest::workloads;
     use serde_json::{Value as Json, json};
 
     /// The default profile.
     pub(crate) fn configuration() -> Configuration {
-        Configuration {
-            name: "settings".into(),
-            provider: Provider::Openlit,
-            init_image: "ghcr.io/openlit/openlit-ai-instrumentation:latest".into(),
-            published_image: true,
-            pull_policy: "IfNotPresent".into(),
-            endpoint: "http://openlit:4318".into(),
-            headers: None,
-            timeout: None,
-            environment: "kubernetes".into(),
-            service_name: None,
-            service_namespace: None,
-            service_version: None,
-            attributes: Vec::new(),
-            capture_message_content: true,
-            detailed_tracing: false,
-            custom_packages: Vec::new(),
-            custom_packages_text: None,
-            no_deps: None,
-            env: Vec::new(),
-            volumes: Vec::new(),
-            volume_mounts: Vec::new(),
-            volume_size_limit: None,
-            init_env: Vec::new(),
-            init_volume_mounts: Vec::new(),
-            init_resources: None,
-            init_security_context: None,
-            resources: InitResources {
-                cpu_request: "100m".into(),
-                memory_request: "128Mi".into(),
-                cpu_limit: "200m".into(),
-                memory_limit: "256Mi".into(),
-            },
-            run_as_user: RunAsUser::Auto,
-            detection: Detection::Auto,
-        }
+        Configuration::from_settings(&Settings::default())
     }
 
     /// What is chosen, as text: `name: code` or `name: + notes`.

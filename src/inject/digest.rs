@@ -3,9 +3,9 @@
 //!
 //! [`Added`] is what was added, whoever collects it: the plan that adds it, or the reader that finds it again.
 
-use super::quantity::nanos;
 use super::record::Record;
 use crate::api::names;
+use crate::api::quantity::Quantity;
 use crate::value::{Map, Scalar, ScalarType, Value};
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
@@ -85,9 +85,9 @@ impl Digest {
     }
 
     fn scalar(&mut self, scalar: &Scalar<'_>, quantity: bool) {
-        if quantity && let Some(nanos) = nanos(scalar.as_str()) {
+        if quantity && let Some(quantity) = Quantity::parse(scalar.as_str()) {
             self.0.push(b'q');
-            return self.number(nanos);
+            return self.number(quantity.nanos());
         }
         match scalar.kind() {
             ScalarType::Null => self.0.push(b'0'),
@@ -123,7 +123,7 @@ fn is_default(key: &str, value: &Value<'_>) -> bool {
             | ("readOnly", ScalarType::Bool(false))
             | ("defaultMode", ScalarType::Int(420))
             | ("expirationSeconds", ScalarType::Int(3600)) => true,
-            ("divisor", _) => nanos(scalar.as_str()) == Some(0),
+            ("divisor", _) => Quantity::parse(scalar.as_str()) == Some(Quantity::ZERO),
             (_, ScalarType::Text) if scalar.as_str().is_empty() => true,
             ("apiVersion", ScalarType::Text) => scalar.as_str() == "v1",
             ("procMount", ScalarType::Text) => scalar.as_str() == "Default",

@@ -334,7 +334,7 @@ impl Engine {
             of_record(template, record, State::Skipped, Work::Nothing, Some(&finding))
         };
         let configuration = match selected {
-            Err(finding) if !force && !self.decides_alone(finding.reason) && !self.knows(record) => return unknown(),
+            Err(finding) if !force && !decides_alone(finding.reason) && !self.knows(record) => return unknown(),
             Err(finding) => return removed(template, record, Some(finding)),
             Ok((configuration, LABEL)) if !force && !self.knows_profile(record, configuration) => return unknown(),
             Ok((configuration, _)) => *configuration,
@@ -367,19 +367,14 @@ impl Engine {
         // Containers that are not instrumented have their own reasons.
         for container in &mut verdict.containers {
             let name = template.containers[container.container].name.as_ref();
-            if let Some((_, reason, detail)) = skipped.iter().find(|(skipped, ..)| skipped == name) {
-                if container.state == State::Skipped {
-                    container.reason = Some(*reason);
-                    container.detail.clone_from(detail);
-                }
+            let own =
+                skipped.iter().find(|(skipped, ..)| skipped == name).filter(|_| container.state == State::Skipped);
+            if let Some((_, reason, detail)) = own {
+                container.reason = Some(*reason);
+                container.detail.clone_from(detail);
             }
         }
         verdict
-    }
-
-    /// Whether a reason for not selecting holds whatever configurations there are.
-    fn decides_alone(&self, reason: Reason) -> bool {
-        matches!(reason, Reason::OptedOut | Reason::NamespaceExcluded)
     }
 
     /// Whether the configuration that an injection was made by is one of this run.
@@ -397,6 +392,11 @@ impl Engine {
             self.knows(record)
         }
     }
+}
+
+/// Whether a reason for not selecting holds whatever configurations there are.
+fn decides_alone(reason: Reason) -> bool {
+    matches!(reason, Reason::OptedOut | Reason::NamespaceExcluded)
 }
 
 impl Entry {

@@ -3,8 +3,8 @@
 
 use super::configuration::{Configuration, Provider, RunAsUser};
 use super::environment::name_of;
-use super::quantity::nanos;
 use super::volumes::{list_of, same_path};
+use crate::api::quantity::Quantity;
 use crate::api::{Finding, Reason, names};
 use crate::manifest::{Container, PodTemplate, Role};
 use crate::value::{Map, Path, Step, Value};
@@ -205,11 +205,11 @@ pub(super) fn is_guaranteed(template: &PodTemplate<'_>) -> bool {
             ["cpu", "memory"].iter().all(|key| {
                 let amount = |list: &str| {
                     let value = container.value.dig(&["resources", list, key])?;
-                    Some(value.as_text().and_then(nanos)).filter(|_| !value.is_null())
+                    Some(value.as_text().and_then(Quantity::parse)).filter(|_| !value.is_null())
                 };
                 match (amount("limits"), amount("requests")) {
-                    (Some(Some(limit)), None) => limit > 0,
-                    (Some(Some(limit)), Some(Some(request))) => limit > 0 && limit == request,
+                    (Some(Some(limit)), None) => limit > Quantity::ZERO,
+                    (Some(Some(limit)), Some(Some(request))) => limit > Quantity::ZERO && limit == request,
                     _ => false,
                 }
             })

@@ -21,7 +21,6 @@ mod init_container;
 mod isolated;
 mod language;
 pub mod plan;
-mod quantity;
 pub mod record;
 mod resource_attributes;
 pub mod select;

@@ -2,8 +2,9 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "json! at the call reads better without &")]
 
-use super::configuration::{Configuration, Detection, InitResources, Provider, RunAsUser};
+use super::configuration::Configuration;
 use super::plan::{Plan, inject};
+use crate::api::settings::Settings;
 use crate::api::{Finding, Reason};
 use crate::manifest::{Container, Lead, PodTemplate, Role};
 use crate::value::edit::apply;
@@ -179,40 +180,8 @@ pub(super) fn refusal(object: &Template, configuration: &Configuration) -> (Reas
 /// The default profile.
 pub(super) fn configuration() -> Configuration {
     Configuration {
-        name: "settings".to_owned(),
-        provider: Provider::Openlit,
         init_image: "ghcr.io/openlit/openlit-ai-instrumentation:1.2.3".to_owned(),
-        published_image: true,
-        pull_policy: "IfNotPresent".to_owned(),
-        endpoint: "http://openlit.default.svc.cluster.local:4318".to_owned(),
-        headers: None,
-        timeout: None,
-        environment: "kubernetes".to_owned(),
-        service_name: None,
-        service_namespace: None,
-        service_version: None,
-        attributes: Vec::new(),
-        capture_message_content: true,
-        detailed_tracing: false,
-        custom_packages: Vec::new(),
-        custom_packages_text: None,
-        no_deps: None,
-        env: Vec::new(),
-        volumes: Vec::new(),
-        volume_mounts: Vec::new(),
-        volume_size_limit: None,
-        init_env: Vec::new(),
-        init_volume_mounts: Vec::new(),
-        init_resources: None,
-        init_security_context: None,
-        resources: InitResources {
-            cpu_request: "100m".to_owned(),
-            memory_request: "128Mi".to_owned(),
-            cpu_limit: "200m".to_owned(),
-            memory_limit: "256Mi".to_owned(),
-        },
-        run_as_user: RunAsUser::Auto,
-        detection: Detection::Auto,
+        ..Configuration::from_settings(&Settings::default())
     }
 }
 

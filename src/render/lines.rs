@@ -3,6 +3,9 @@
 use super::report::Position;
 use std::cell::Cell;
 
+/// A line of a minified file can be very long; a message shows its beginning.
+const LONGEST_LINE: usize = 160;
+
 /// Counts lines of one source, from one place that was asked for to the next.
 #[derive(Debug)]
 pub struct Lines<'s> {
@@ -41,14 +44,12 @@ impl<'s> Lines<'s> {
         let offset = offset.min(self.bytes.len());
         let start = memchr::memrchr(b'\n', &self.bytes[..offset]).map_or(0, |at| at + 1);
         let end = memchr::memchr(b'\n', &self.bytes[offset..]).map_or(self.bytes.len(), |at| offset + at);
-        // A line of a minified file can be very long; a message shows its part around the place.
-        const WIDTH: usize = 160;
         let line = String::from_utf8_lossy(&self.bytes[start..end]);
         let line = line.trim_end();
-        if line.chars().count() <= WIDTH {
+        if line.chars().count() <= LONGEST_LINE {
             line.to_owned()
         } else {
-            line.chars().take(WIDTH).chain("…".chars()).collect()
+            line.chars().take(LONGEST_LINE).chain("…".chars()).collect()
         }
     }
 }

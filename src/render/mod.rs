@@ -159,7 +159,7 @@ impl Run {
             return Ok(rendered);
         }
         if let Some(message) = not_utf8(source.bytes) {
-            return self.unreadable(source, &lines, rendered, message);
+            return unreadable(source, &lines, rendered, message);
         }
         if source.lenient && memchr::memmem::find(source.bytes, b"apiVersion").is_none() {
             rendered.report.remarks.push(remark_on_file(&lines, Reason::NotKubernetes));
@@ -195,26 +195,22 @@ impl Run {
         rendered.report.counts.files_changed = usize::from(!rendered.splices.is_empty());
         if failures.0.is_empty() { Ok(rendered) } else { Err(failures) }
     }
+}
 
-    fn unreadable(
-        &self,
-        source: &Source<'_>,
-        lines: &Lines<'_>,
-        mut rendered: Rendered,
-        message: &str,
-    ) -> Result<Rendered, Failures> {
-        if source.lenient {
-            let mut remark = remark_on_file(lines, Reason::Unparsable);
-            message.clone_into(&mut remark.detail);
-            rendered.report.remarks.push(remark);
-            return Ok(rendered);
-        }
-        Err(Failures(vec![Failure {
-            position: Some(lines.position(0)),
-            message: message.to_owned(),
-            source_line: None,
-        }]))
+/// A source that is no text: an error, or a remark.
+fn unreadable(
+    source: &Source<'_>,
+    lines: &Lines<'_>,
+    mut rendered: Rendered,
+    message: &str,
+) -> Result<Rendered, Failures> {
+    if source.lenient {
+        let mut remark = remark_on_file(lines, Reason::Unparsable);
+        message.clone_into(&mut remark.detail);
+        rendered.report.remarks.push(remark);
+        return Ok(rendered);
     }
+    Err(Failures(vec![Failure { position: Some(lines.position(0)), message: message.to_owned(), source_line: None }]))
 }
 
 /// Where a document ends, with what stands behind its `...`.

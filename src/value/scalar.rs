@@ -79,10 +79,9 @@ impl PartialEq for Scalar<'_> {
         match (self.kind(), other.kind()) {
             (ScalarType::Text, ScalarType::Text) => self.text == other.text,
             (ScalarType::Int(a), ScalarType::Float(b)) | (ScalarType::Float(b), ScalarType::Int(a)) => {
-                #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "1 and 1.0 are one JSON number")]
-                {
-                    a as f64 == b
-                }
+                #[expect(clippy::cast_precision_loss, reason = "1 and 1.0 are one JSON number")]
+                let a = a as f64;
+                a.total_cmp(&b).is_eq()
             }
             (a, b) => a == b,
         }
