@@ -83,7 +83,7 @@ reasons! {
     OtherLanguage, "other-language", Info, "openlit.io/container-languages names another language", "change it to python if that is wrong";
     InitContainer, "init-container", Info, "init containers are instrumented only when openlit.io/include-containers names them", "name it there if it is to be instrumented";
     Sidecar, "sidecar", Info, "the container is a known sidecar", "name it in openlit.io/include-containers if it is to be instrumented";
-    AlreadyInstrumented, "already-instrumented", Warning, "the container is instrumented already by another hand", "remove the other instrumentation first: see docs/migration.md";
+    AlreadyInstrumented, "already-instrumented", Warning, "the container is instrumented already by another hand", "remove the other instrumentation first, then inject";
     IsolatedPython, "isolated-python", Info, "the program is python -I or -E and ignores PYTHONPATH", "start it without that option";
     NotPython, "not-python", Info, "the container is known not to run Python", "openlit.io/container-languages: <name>:python if that is wrong";
     LanguageUnknown, "language-unknown", Info, "nothing tells which of several containers runs Python", "name it: openlit.io/container-languages: <name>:python";

@@ -99,18 +99,14 @@ pub fn say_verdict(talk: Talk, report: &Report, items: &[Item]) {
         return;
     }
     let style = Style::of_stderr();
-    let found = amount(items, Severity::Finding);
-    let found = if findings::count(items, Severity::Finding) == 0 { style.green(&found) } else { style.red(&found) };
-    let warned = match findings::count(items, Severity::Warning) {
+    let findings = findings::count(items, Severity::Finding);
+    let found = plural(findings, "finding");
+    let found = if findings == 0 { style.green(&found) } else { style.red(&found) };
+    let warned = match findings::count(items, Severity::Warning) - findings {
         0 => String::new(),
-        _ => format!(", {}", amount(items, Severity::Warning)),
+        warnings => format!(", {}", plural(warnings, "warning")),
     };
     mutter(&format!("{} {found}{warned}; {}\n", style.bold("prelit:"), summary(report, Tense::Would)));
-}
-
-/// `1 finding`, `no warnings`.
-pub fn amount(items: &[Item], severity: Severity) -> String {
-    plural(findings::count(items, severity), "finding")
 }
 
 /// `no files`, `1 file`, `2 files`.

@@ -24,7 +24,7 @@ use super::undo::undo;
 use crate::api::resource::AutoInstrumentation;
 use crate::api::selector::LabelSelector;
 use crate::api::settings::{Knative, Settings};
-use crate::api::{Finding, Reason};
+use crate::api::{Finding, Reason, names};
 use crate::manifest::{PodTemplate, Role, Row, Workload, workloads_as};
 use crate::value::Edit;
 
@@ -121,15 +121,14 @@ pub struct Verdict {
 impl Verdict {
     /// Nothing is done, for this reason.
     pub fn left_alone(template: &PodTemplate<'_>, finding: Finding) -> Self {
-        // Every container that could have been instrumented has the reason of the whole.
-        let concerned = template.containers.iter().enumerate().filter(|(_, container)| container.role == Role::App);
+        // Every container has the reason of the whole.
         let skipped =
-            |(index, _)| ContainerVerdict::new(index, State::Skipped, Some(finding.reason), finding.detail.clone());
+            |index| ContainerVerdict::new(index, State::Skipped, Some(finding.reason), finding.detail.clone());
         Verdict {
             selected_by: None,
             state: State::Skipped,
             work: Work::Nothing,
-            containers: concerned.map(skipped).collect(),
+            containers: (0..template.containers.len()).map(skipped).collect(),
             whole: Some(finding),
             notes: Vec::new(),
         }
@@ -440,11 +439,11 @@ fn of_record(
     let reason = finding.map(|finding| finding.reason);
     let detail = finding.map(|finding| finding.detail.clone()).unwrap_or_default();
     let of_container = |(index, container): (usize, &crate::manifest::Container<'_>)| {
-        let injected = record.containers.contains_key(container.name.as_ref());
-        if injected {
+        if record.containers.contains_key(container.name.as_ref()) {
             Some(ContainerVerdict::new(index, state, reason, detail.clone()))
         } else {
-            (container.role == Role::App).then(|| ContainerVerdict::new(index, State::Skipped, None, String::new()))
+            let ours = container.role != Role::App && container.name == names::INIT_CONTAINER;
+            (!ours).then(|| ContainerVerdict::new(index, State::Skipped, None, String::new()))
         }
     };
     Verdict {
