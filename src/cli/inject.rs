@@ -55,7 +55,10 @@ pub fn run(action: Action, arguments: &Edit, talk: Talk) -> Result<Exit, Failure
     doors::mutter(&text::items(&items, shown, Style::of_stderr()));
     if barred {
         let nothing = if arguments.diff { "" } else { ", so nothing was written" };
-        doors::mutter(&format!("prelit: --strict: {}{nothing}\n", doors::plural(findings::count(&items, Severity::Strict), "finding")));
+        doors::mutter(&format!(
+            "prelit: --strict: {}{nothing}\n",
+            doors::plural(findings::count(&items, Severity::Strict), "finding")
+        ));
         return Ok(Exit::Findings);
     }
     let tense = if arguments.diff { doors::Tense::Would } else { doors::Tense::Did };

@@ -354,9 +354,10 @@ impl Engine {
         });
         let mut verdict = match standing {
             state::State::Current => of_record(template, record, State::Current, Work::Nothing, None),
-            state::State::Stale(_) => {
-                of_record(template, record, State::Stale, Work::Renew(undo(template, record)), None)
-            }
+            state::State::Stale(plan) => Verdict {
+                notes: plan.notes,
+                ..of_record(template, record, State::Stale, Work::Renew(undo(template, record)), None)
+            },
             state::State::Edited(finding) => of_record(template, record, State::Edited, Work::Nothing, Some(&finding)),
             state::State::Refused(finding) if finding.reason == Reason::KnativeFeatures && !self.settings_given => {
                 return unknown();

@@ -8,7 +8,7 @@ use crate::inject::engine::{ContainerVerdict, Verdict, Work};
 use crate::manifest::{self, Object, PodTemplate, Workload};
 use crate::value::{Edit, Path};
 use crate::yaml::documents::Document;
-use crate::yaml::edit::{self, Refusal};
+use crate::yaml::edit::{self, Edited, Refusal};
 use crate::yaml::proof;
 use crate::yaml::tree::{ParseError, Tree};
 use std::rc::Rc;
@@ -92,37 +92,32 @@ fn round(run: &Run, text: &str, first: bool) -> Result<DocumentResult, Failed> {
         })?;
     }
     result.templates = decisions.len();
+    // What is to be renewed is taken out in this round, and everything is decided anew in a second.
     let renew = first && decisions.iter().any(|decision| matches!(decision.verdict.work, Work::Renew(_)));
-    let edits: Vec<Edit> = if renew {
-        decisions
-            .iter()
-            .filter(|decision| matches!(decision.verdict.work, Work::Renew(_) | Work::Remove(_)))
-            .flat_map(Decision::edits)
-            .collect()
-    } else {
-        refuse(&tree, &mut decisions, &mut result)
-    };
     if !first && decisions.iter().any(|decision| matches!(decision.verdict.work, Work::Renew(_))) {
-        return Err(Failed::Error(0, "an injection could not be renewed: this is a defect of Prelit".to_owned()));
+        return Err(Failed::defect("an injection could not be renewed"));
     }
+    let (edits, edited) = carry_out(&tree, &mut decisions, renew, &mut result)?;
     report(&tree, &decisions, &mut result);
     if edits.is_empty() {
         return Ok(result);
     }
-    let edited = edit::edit(&tree, &edits).map_err(|refusal| Failed::refused(&refusal))?;
     let new_text = edited.text(text);
     proof::prove(value, &edits, &edited, &new_text).map_err(|error| Failed::Error(0, error.to_string()))?;
     if renew {
         let second = round(run, &new_text, false)?;
-        let mut renewed = new_text.clone();
-        for splice in second.splices.iter().rev() {
-            renewed.replace_range(splice.range.clone(), &splice.text);
-        }
+        result.remarks.extend(second.remarks.into_iter().filter(|(_, remark)| is_refusal(remark.reason)));
+        let renewed = Edited { splices: second.splices, restored: Vec::new() }.text(&new_text);
         result.splices = difference(text, &renewed);
     } else {
         result.splices = edited.splices;
     }
     Ok(result)
+}
+
+/// Whether a reason says that the text does not allow an edit.
+fn is_refusal(reason: Reason) -> bool {
+    matches!(reason, Reason::SharedAnchor | Reason::UnsupportedYaml)
 }
 
 /// One pod template with its verdict.
@@ -177,32 +172,53 @@ fn decide_workload<'v>(
     Ok(())
 }
 
-/// The edits of all templates, without those that the text does not allow: these are reported.
-fn refuse(tree: &Tree<'_>, decisions: &mut [Decision<'_>], result: &mut DocumentResult) -> Vec<Edit> {
-    let all: Vec<Edit> = decisions.iter().flat_map(Decision::edits).collect();
-    if all.is_empty() || edit::edit(tree, &all).is_ok() {
-        return all;
+/// The edits of all templates and what they do to the text, without those that the text does not
+/// allow: these are reported. When something is to be renewed, only what takes our part out is carried out.
+fn carry_out(
+    tree: &Tree<'_>,
+    decisions: &mut [Decision<'_>],
+    renew: bool,
+    result: &mut DocumentResult,
+) -> Result<(Vec<Edit>, Edited), Failed> {
+    let due = |decision: &&Decision<'_>| !renew || matches!(decision.verdict.work, Work::Renew(_) | Work::Remove(_));
+    let collect =
+        |decisions: &[Decision<'_>]| -> Vec<Edit> { decisions.iter().filter(due).flat_map(Decision::edits).collect() };
+    let edits = collect(decisions);
+    if edits.is_empty() {
+        return Ok((edits, Edited::default()));
     }
+    if let Ok(edited) = edit::edit(tree, &edits) {
+        return Ok((edits, edited));
+    }
+    // Some template is to blame: each is tried by itself.
     for decision in decisions.iter_mut() {
         let edits: Vec<Edit> = decision.edits().collect();
         if edits.is_empty() {
             continue;
         }
         if let Err(refusal) = edit::edit(tree, &edits) {
-            let (reason, offset, detail) = match &refusal {
-                Refusal::SharedAnchor { offset } => (Reason::SharedAnchor, *offset, String::new()),
-                Refusal::Unsupported { offset, what } => (Reason::UnsupportedYaml, *offset, (*what).to_owned()),
-                Refusal::Parse(error) => (Reason::UnsupportedYaml, error.offset, error.message.clone()),
-                Refusal::Misfit(error) => (Reason::UnsupportedYaml, offset_of(tree, &error.at), error.to_string()),
-            };
-            let object = object_name(&decision.workload.object);
+            let (reason, offset, detail) = refused(tree, &refusal);
             let finding = Finding::new(reason, Path::ROOT).with(detail);
-            result.remarks.push((offset, remark(&object, &finding)));
+            result.remarks.push((offset, remark(&object_name(&decision.workload.object), &finding)));
             let selected_by = decision.verdict.selected_by.take();
             decision.verdict = Verdict { selected_by, ..Verdict::left_alone(decision.template(), finding) };
         }
     }
-    decisions.iter().flat_map(Decision::edits).collect()
+    let edits = collect(decisions);
+    match edit::edit(tree, &edits) {
+        Ok(edited) => Ok((edits, edited)),
+        Err(refusal) => Err(Failed::defect(&refusal.to_string())),
+    }
+}
+
+/// A refusal as a reason, at an offset, with what is particular about it.
+fn refused(tree: &Tree<'_>, refusal: &Refusal) -> (Reason, usize, String) {
+    match refusal {
+        Refusal::SharedAnchor { offset } => (Reason::SharedAnchor, *offset, String::new()),
+        Refusal::Unsupported { offset, what } => (Reason::UnsupportedYaml, *offset, (*what).to_owned()),
+        Refusal::Parse(error) => (Reason::UnsupportedYaml, error.offset, error.message.clone()),
+        Refusal::Misfit(error) => (Reason::UnsupportedYaml, offset_of(tree, &error.at), error.to_string()),
+    }
 }
 
 /// Rows and remarks of the decisions.
@@ -304,8 +320,8 @@ impl Failed {
         Failed::Unparsable(ParseError { offset, message: message.to_owned(), related: None })
     }
 
-    fn refused(refusal: &Refusal) -> Self {
-        Failed::Error(0, format!("{refusal}: this is a defect of Prelit"))
+    fn defect(what: &str) -> Self {
+        Failed::Error(0, format!("{what}: this is a defect of Prelit; please report it with the document"))
     }
 
     /// Says it: as a remark, where the source is lenient, else as an error.

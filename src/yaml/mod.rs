@@ -3,7 +3,7 @@
 //! | step | module |
 //! |---|---|
 //! | a stream into documents, at the lines that Kubernetes splits at | [`documents`] |
-//! | a document into nodes with spans | [`tree`] |
+//! | a document into nodes with spans | [`tree`]; `simple` where it is written simply |
 //! | nodes into values: aliases, merge keys, keys as text | `resolve` |
 //! | values into text, in the style of their surroundings | `emit` |
 //! | edits into splices | [`edit`] |
@@ -15,6 +15,7 @@ mod emit;
 mod gaps;
 pub mod proof;
 mod resolve;
+mod simple;
 mod style;
 pub mod tree;
 mod was;

@@ -4,7 +4,7 @@
 //! that children are walked without pointers. What the parser does not report (dashes, colons,
 //! explicit keys, the true end of block scalars) is found in the gaps once, here.
 
-use super::gaps;
+use super::{gaps, simple};
 use crate::value::{ScalarType, scalar};
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle, Tag};
 use std::borrow::Cow;
@@ -82,7 +82,12 @@ pub struct Node<'t> {
     pub explicit: bool,
 }
 
-impl Node<'_> {
+impl<'t> Node<'t> {
+    /// A node without anchor, in an entry that is not written with `?`.
+    pub(super) fn new(kind: NodeKind<'t>, range: Range<usize>, lead: usize, next: NodeId) -> Self {
+        Node { kind, start: range.start, end: range.end, lead, next, anchor: 0, explicit: false }
+    }
+
     /// Whether it is a collection in flow style.
     pub fn is_flow(&self) -> bool {
         matches!(self.kind, NodeKind::Sequence { flow: true } | NodeKind::Mapping { flow: true })
@@ -123,6 +128,14 @@ impl<'t> Tree<'t> {
         if text.len() > MAX_DOCUMENT {
             return Err(ParseError::new(0, "the document is larger than 1 GiB; expected a Kubernetes manifest"));
         }
+        match simple::read(text) {
+            Some(nodes) => Tree { text, nodes, used_anchors: Vec::new(), has_references: false }.checked(),
+            None => Tree::parse_any(text),
+        }
+    }
+
+    /// Parses YAML of any form.
+    fn parse_any(text: &'t str) -> Result<Self, ParseError> {
         let mut options = Options::default();
         options.emit_comments = false;
         options.block_scalar_eof_without_line_feed = false;
@@ -136,6 +149,16 @@ impl<'t> Tree<'t> {
             builder.event(event, span)?;
         }
         builder.finish()
+    }
+
+    /// The tree, if every mapping has its keys once.
+    fn checked(self) -> Result<Self, ParseError> {
+        for id in 0..self.nodes.len() {
+            if matches!(self.nodes[id].kind, NodeKind::Mapping { .. }) {
+                refuse_duplicates(&self, id)?;
+            }
+        }
+        Ok(self)
     }
 
     /// The root node, unless the document is empty.
@@ -426,24 +449,20 @@ impl<'t> Builder<'t> {
         // The parser's own end of a block collection is at the next token, past comments.
         let last = &self.nodes[open.last];
         let end = if self.nodes[open.id].is_flow() || open.children == 0 { end } else { last.end.max(last.lead + 1) };
+        // A block sequence begins at its first dash, wherever the parser says it does.
+        if let NodeKind::Sequence { flow: false } = self.nodes[open.id].kind
+            && open.children > 0
+        {
+            self.nodes[open.id].start = self.nodes[open.id + 1].lead;
+        }
         self.nodes[open.id].next = next;
         self.nodes[open.id].end = end;
         self.cursor = self.cursor.max(end);
     }
 
     fn finish(self) -> Result<Tree<'t>, ParseError> {
-        let tree = Tree {
-            text: self.text,
-            nodes: self.nodes,
-            used_anchors: self.used_anchors,
-            has_references: self.has_references,
-        };
-        for id in 0..tree.nodes.len() {
-            if matches!(tree.nodes[id].kind, NodeKind::Mapping { .. }) {
-                refuse_duplicates(&tree, id)?;
-            }
-        }
-        Ok(tree)
+        let Builder { text, nodes, used_anchors, has_references, .. } = self;
+        Tree { text, nodes, used_anchors, has_references }.checked()
     }
 }
 
@@ -523,4 +542,95 @@ fn decode_base64(text: &str) -> Option<String> {
         }
     }
     String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What is read simply is what the parser reads, node by node.
+    #[track_caller]
+    fn agree(text: &str) -> bool {
+        let Some(simple) = simple::read(text) else { return false };
+        let parsed = Tree::parse_any(text).map(|tree| tree.nodes);
+        let parsed = match parsed {
+            Ok(parsed) => parsed,
+            // Duplicate keys are found in both.
+            Err(error) if error.related.is_some() => return true,
+            Err(error) => panic!("the parser refuses it: {error} at {}\n{text}", error.offset),
+        };
+        let flat = |nodes: &[Node<'_>]| -> Vec<String> { nodes.iter().map(|node| format!("{node:?}")).collect() };
+        assert_eq!(flat(&simple), flat(&parsed), "\n{text}");
+        true
+    }
+
+    fn lines() -> impl Strategy<Value = String> {
+        let word =
+            prop_oneof!["[a-z]{1,4}", "[a-zA-Z0-9_./$(~+:#,-]{1,8}", Just("null".to_owned()), Just("8080".to_owned())];
+        let flow = prop_oneof![
+            prop::collection::vec(word.clone(), 0..4).prop_map(|words| format!("[{}]", words.join(", "))),
+            (word.clone(), word.clone()).prop_map(|(key, value)| format!("{{{key}: {value}, \"k\":[ {value} ]}}")),
+        ];
+        let value = prop_oneof![
+            4 => word.clone(),
+            1 => (word.clone(), word.clone()).prop_map(|(a, b)| format!("{a} {b}")),
+            2 => "\"[a-z :#'{\\[,]{0,8}\"",
+            1 => r#""[a-z]{0,3}(\\n|\\"|\\\\|\\x41)[a-z]{0,3}""#,
+            2 => "'[a-z :#\"{\\[,]{0,5}(''x)?'",
+            2 => flow,
+            1 => Just(String::new()),
+            1 => Just("|".to_owned()),
+        ];
+        let comment = prop_oneof![6 => Just(""), 1 => Just(" # c"), 1 => Just("  "), 1 => Just(" #")];
+        let content = prop_oneof![
+            4 => (word.clone(), value.clone()).prop_map(|(key, value)| format!("{key}: {value}").trim_end().to_owned()),
+            3 => word.clone().prop_map(|key| format!("{key}:")),
+            3 => (word.clone(), value.clone()).prop_map(|(key, value)| format!("- {key}: {value}").trim_end().to_owned()),
+            2 => value.prop_map(|value| format!("- {value}").trim_end().to_owned()),
+            1 => Just("# comment".to_owned()),
+            1 => Just(String::new()),
+            1 => Just("-".to_owned()),
+        ];
+        let line = (0usize..5, content, comment)
+            .prop_map(|(indent, content, comment)| format!("{}{content}{comment}", "  ".repeat(indent)));
+        (prop::collection::vec(line, 0..12), any::<bool>(), any::<bool>()).prop_map(|(lines, crlf, last)| {
+            let newline = if crlf { "\r\n" } else { "\n" };
+            let mut text = lines.join(newline);
+            if last {
+                text.push_str(newline);
+            }
+            text
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn simple_documents_are_read_as_the_parser_reads_them(text in lines()) {
+            agree(&text);
+        }
+    }
+
+    #[test]
+    fn golden_manifests_are_read_alike_and_most_of_them_simply() {
+        let mut counts = [0, 0];
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+        let mut folders = vec![folder];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "yaml") {
+                    let bytes = std::fs::read(&path).unwrap();
+                    for document in crate::yaml::documents(&bytes) {
+                        if let Ok(text) = std::str::from_utf8(&bytes[document.text]) {
+                            counts[usize::from(agree(text))] += 1;
+                        }
+                    }
+                }
+            }
+        }
+        assert!(counts[1] > 3 * counts[0], "{counts:?}");
+    }
 }
