@@ -52,32 +52,51 @@ fn settle(path: &Path, is: &str, should: &str) {
 }
 
 #[test]
-fn tables_are_made_from_the_code() {
+fn every_page_says_what_the_code_does() {
     for path in pages() {
         let text = fs::read_to_string(&path).unwrap();
-        let mut made = String::new();
-        let mut rest = text.as_str();
-        while let Some((before, after)) = rest.split_once("<!-- made by tests/docs.rs: ") {
-            let (name, after) = after.split_once(" -->").expect("a name and -->");
-            let (_, after) = after.split_once("<!-- end -->").expect("<!-- end -->");
-            let _ = write!(made, "{before}<!-- made by tests/docs.rs: {name} -->\n\n{}\n<!-- end -->", table(name));
-            rest = after;
-        }
-        made.push_str(rest);
-        settle(&path, &text, &made);
+        settle(&path, &text, &with_examples(&with_tables(&text)));
     }
 }
 
 #[test]
-fn every_setting_and_every_reason_is_documented() {
-    let settings = fs::read_to_string(root().join("docs/settings.md")).unwrap();
+fn every_setting_and_every_reason_has_a_table() {
+    let tables = |names: &[&str]| names.iter().map(|name| table(name)).collect::<String>();
+    let settings = tables(&["settings of injections", "settings of the webhook"]);
     for variable in VARIABLES {
         assert!(settings.contains(&format!("| `{}` |", variable.name)), "{}", variable.name);
     }
-    let reasons = fs::read_to_string(root().join("docs/reasons.md")).unwrap();
+    let reasons = tables(&["findings", "strict", "warnings", "notes", "infos"]);
     for reason in Reason::ALL {
         assert!(reasons.contains(&format!("| `{}` |", reason.code())), "{}", reason.code());
     }
+}
+
+/// Every link between the pages leads to a file.
+#[test]
+fn every_link_leads_somewhere() {
+    for path in pages() {
+        let text = fs::read_to_string(&path).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = link.split('#').next().unwrap_or_default();
+            if !link.contains("://") && !file.is_empty() {
+                assert!(path.with_file_name(file).exists(), "{}: {link}", path.display());
+            }
+        }
+    }
+}
+
+/// The page with its tables made anew.
+fn with_tables(text: &str) -> String {
+    let mut made = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("<!-- made by tests/docs.rs: ") {
+        let (name, after) = after.split_once(" -->").expect("a name and -->");
+        let (_, after) = after.split_once("<!-- end -->").expect("<!-- end -->");
+        let _ = write!(made, "{before}<!-- made by tests/docs.rs: {name} -->\n\n{}\n<!-- end -->", table(name));
+        rest = after;
+    }
+    made + rest
 }
 
 fn table(name: &str) -> String {
@@ -169,31 +188,24 @@ fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('<', "&lt;")
 }
 
-#[test]
-fn every_example_does_what_it_shows() {
-    for path in pages() {
-        let text = fs::read_to_string(&path).unwrap();
-        let mut shown = String::new();
-        let mut lines = text.lines();
-        while let Some(line) = lines.next() {
-            let _ = writeln!(shown, "{line}");
-            if line != "```console" {
-                continue;
-            }
-            for line in lines.by_ref() {
-                if line == "```" {
-                    let _ = writeln!(shown, "{line}");
-                    break;
-                }
-                if let Some(command) = line.strip_prefix("$ ") {
-                    let _ = writeln!(shown, "{line}\n{}", run(command).trim_end_matches('\n'));
-                    // A command that says nothing takes no line.
-                    shown.truncate(shown.trim_end_matches('\n').len() + 1);
-                }
+/// The page with its examples run anew.
+fn with_examples(text: &str) -> String {
+    let mut shown = String::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        shown.push_str(line);
+        shown.push('\n');
+        if line != "```console" {
+            continue;
+        }
+        for line in lines.by_ref().take_while(|line| *line != "```") {
+            if let Some(command) = line.strip_prefix("$ ") {
+                let _ = write!(shown, "{line}\n{}", run(command));
             }
         }
-        settle(&path, &text, &shown);
+        shown.push_str("```\n");
     }
+    shown
 }
 
 /// What a command, or several joined by `|`, shows on a terminal.
