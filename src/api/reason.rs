@@ -68,7 +68,7 @@ reasons! {
     UnsupportedYaml, "unsupported-yaml", Warning, "the place to edit is written in a way that Prelit does not edit", "write it as an ordinary block or flow mapping";
     SharedAnchor, "shared-anchor", Warning, "the edit would fall inside an anchored node that is used elsewhere, and would change that other place", "write the node out where it is used, or inject after the build";
     // The state of an earlier injection
-    Edited, "edited", Finding, "what was injected has been changed since", "undo the change, or renew with --force";
+    Edited, "edited", Finding, "what was injected has been changed since", "undo the change, or use --force";
     Stale, "stale", Finding, "what was injected is not what the configuration now gives", "run prelit inject";
     NotInjected, "not-injected", Finding, "the pod template is selected and not injected", "run prelit inject";
     NoLongerSelected, "no-longer-selected", Finding, "the pod template was injected, and is not to be injected any more", "run prelit inject, or prelit remove";
@@ -90,12 +90,13 @@ reasons! {
     NotDetected, "not-detected", Info, "nothing tells that the container runs Python, and detection is strict", "name it: openlit.io/container-languages: <name>:python";
     IncompatiblePython, "incompatible-python", Warning, "the published init image holds packages for CPython 3.11 on glibc, and the container runs another", "use python:3.11 (not alpine), a customInitImage for it, or openlit.io/inject-python: \"true\"";
     NameConflict, "name-conflict", Finding, "a volume, mount path or init container that is not ours already has our name", "rename it";
+    ConfigurationWarning, "configuration-warning", Warning, "the AutoInstrumentation is valid, and has something that is probably not meant", "look at the field that is named";
     // Notes on what was injected
     PythonAssumed, "python-assumed", Note, "the only container that could be Python is taken for it", "say so with openlit.io/container-languages, or set detection: strict";
     LabelOnWorkload, "label-on-workload", Note, "the label stands on the workload, where the webhook cannot see it", "move it to spec.template.metadata.labels";
     AmbiguousLabel, "ambiguous-label", Note, "kubectl and kustomize read this unquoted label value differently", "quote it";
     SeveralConfigurations, "several-configurations", Warning, "several AutoInstrumentations match; the first by priority and name is used", "narrow the selectors or set spec.priority";
-    LatestTag, "latest-tag", Note, "the init image has the tag latest, which is not reproducible", "set python.instrumentation.version";
+    LatestTag, "latest-tag", Note, "the init image has the tag latest, which is not reproducible", "set python.instrumentation.version, or OPENLIT_DEFAULT_VERSION";
     CompatibilityUnknown, "compatibility-unknown", Note, "nothing tells which Python the container runs; the published init image serves CPython 3.11 on glibc", "check it, or use an image with the right packages";
     PythonPathHidden, "pythonpath-of-image", Note, "a PYTHONPATH that only the image sets is hidden by ours", "declare it in the manifest";
     EnvFromHidden, "env-from-hidden", Note, "envFrom may set variables that ours hide", "declare them as env";
@@ -108,7 +109,6 @@ reasons! {
     KustomizeRenames, "kustomize-renames", Warning, "a kustomization renames this workload after the injection", "inject after the build: kustomize build | prelit inject";
     AfterDocumentEnd, "after-document-end", Warning, "kubectl drops what stands between ... and the next ---", "begin the document with ---";
     EmptiedInFlow, "emptied-in-flow", Note, "an empty list or an alias in flow style or JSON could not be restored as it was written", "nothing: it means the same";
-    ResourcesForLimitRange, "limit-range", Note, "a LimitRange may make the pod Guaranteed only in the cluster", "set resources in the manifest";
     UndefinedReference, "undefined-reference", Warning, "an entry refers to a variable that is defined after it", "move the definition up";
 }
 

@@ -3,6 +3,7 @@
 
 #![allow(clippy::doc_markdown)] // The comments are the help that users read.
 
+use crate::api::syntax;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum, ValueHint};
 use std::path::PathBuf;
 
@@ -163,7 +164,7 @@ pub struct Configuration {
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub set: Vec<(String, String)>,
     /// The namespace of manifests that name none
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = namespace)]
     pub namespace: Option<String>,
     /// A further kind that holds pod templates: group/Kind=spec.path[*].template; may be repeated
     #[arg(long, value_name = "KIND=PATH")]
@@ -245,6 +246,15 @@ pub enum ExplainFormat {
     Text,
     /// Everything, for programs
     Json,
+}
+
+/// A namespace's name.
+fn namespace(text: &str) -> Result<String, String> {
+    if syntax::check(syntax::DNS_LABEL, text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("expected {}", syntax::DNS_LABEL.expected))
+    }
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -3,7 +3,7 @@
 //! stands in a manifest.
 
 use crate::api::Reason;
-use crate::render::kustomization::{Kustomizations, Renaming, is_kustomization};
+use crate::render::kustomization::{Kustomizations, NAMES, Renaming, is_kustomization};
 use crate::render::{Failure, Failures};
 use crate::value::Value;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -19,6 +19,9 @@ pub const STDIN: &str = "<stdin>";
 
 /// A larger file is no manifest but an accident, or an attack.
 const MAX_BYTES: u64 = 1 << 30;
+
+/// How many folders above a named file are asked for a kustomization.
+const MAX_ABOVE: usize = 8;
 
 /// One thing to read.
 #[derive(Debug, Clone)]
@@ -78,6 +81,7 @@ pub fn find(
         return Err(Failures(failures));
     }
     found.drop_repeated(paths.len() > 1);
+    found.add_kustomizations_of_named();
     found.ask_kustomizations(read);
     Ok(found.inputs)
 }
@@ -195,6 +199,22 @@ impl Found {
                 None => true,
             });
         }
+    }
+
+    /// A file that is named by itself may be a patch too: the kustomizations of its folder and of those
+    /// above it, up to the current one, are asked.
+    fn add_kustomizations_of_named(&mut self) {
+        let mut folders: HashSet<PathBuf> = HashSet::new();
+        for input in self.inputs.inputs.iter().filter(|input| input.named && input.regular) {
+            let Some(folder) = input.path.as_deref().and_then(Path::parent) else { continue };
+            let above = folder.ancestors().filter(|above| folder.is_relative() || *above == folder);
+            folders.extend(above.take(MAX_ABOVE).map(Path::to_path_buf));
+        }
+        let candidates = folders.iter().flat_map(|folder| NAMES.map(|name| folder.join(name)));
+        let known: HashSet<PathBuf> = self.kustomizations.iter().cloned().collect();
+        let mut more: Vec<PathBuf> = candidates.filter(|path| !known.contains(path) && path.is_file()).collect();
+        more.sort();
+        self.kustomizations.extend(more);
     }
 
     fn ask_kustomizations(&mut self, read: impl Fn(&[u8]) -> Option<Value<'static>>) {

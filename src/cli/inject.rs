@@ -10,9 +10,8 @@ use super::stream::{self, Part};
 use super::style::Style;
 use super::write::{self, Change};
 use super::{Exit, Talk, diff, doors};
-use crate::api::{Reason, Severity};
-use crate::render::report::State;
-use crate::render::{Action, Failure, Failures};
+use crate::api::Severity;
+use crate::render::{Action, Failures};
 
 /// Opens the door.
 ///
@@ -33,9 +32,6 @@ pub fn run(action: Action, arguments: &Edit, talk: Talk) -> Result<Exit, Failure
         _ => Keep::All,
     };
     let (inputs, outcome) = doors::decide(&arguments.inputs, &arguments.configuration, options, keep, talk)?;
-    if action == Action::Remove && !arguments.force {
-        refuse_edited(&outcome)?;
-    }
     let items = findings::of(&outcome.report, Gate::Done);
     let barred = arguments.strict && findings::count(&items, Severity::Strict) > 0;
     if arguments.diff {
@@ -64,24 +60,6 @@ pub fn run(action: Action, arguments: &Edit, talk: Talk) -> Result<Exit, Failure
     let tense = if arguments.diff { doors::Tense::Would } else { doors::Tense::Did };
     doors::say(talk, &outcome.report, tense);
     Ok(Exit::Done)
-}
-
-/// What was changed by hand is not taken out by accident.
-fn refuse_edited(outcome: &Outcome) -> Result<(), Failures> {
-    let edited = outcome.report.rows.iter().filter(|row| row.state == State::Edited);
-    let failures: Vec<Failure> = edited
-        .map(|row| Failure {
-            position: Some(row.position.clone()),
-            message: format!(
-                "{}: {}{}; expected it as it was injected, or --force",
-                findings::object(row),
-                Reason::Edited.sentence(),
-                if row.detail.is_empty() { String::new() } else { format!(" ({})", row.detail) },
-            ),
-            source_line: None,
-        })
-        .collect();
-    if failures.is_empty() { Ok(()) } else { Err(Failures(failures)) }
 }
 
 fn part(file: &Decided) -> Option<Part<'_>> {

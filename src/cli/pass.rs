@@ -119,6 +119,7 @@ pub fn run(
     progress.end();
 
     let mut outcome = Outcome { files: Vec::with_capacity(decided.len()), report: Report::default() };
+    outcome.report.remarks.extend_from_slice(run.remarks());
     let mut counts = Counts { files: inputs.len(), ..Counts::default() };
     for (mut file, report) in decided {
         if file.bytes.is_none() {

@@ -81,14 +81,11 @@ fn round(run: &Run, text: &str, first: bool) -> Result<DocumentResult, Failed> {
     let sops = manifest::is_sops(&value);
     let mut decisions = Vec::new();
     for workload in found.workloads {
+        let name = object_name(&workload.object);
         decide_workload(run, workload, sops, &mut decisions).map_err(|(at, finding)| {
-            let message = format!(
-                "{}: {}; {}",
-                finding.reason.code(),
-                finding.reason.sentence(),
-                "remove with --force, or undo the change"
-            );
-            Failed::Error(offset_of(&tree, &at.join(&finding.at)), message)
+            let detail = if finding.detail.is_empty() { String::new() } else { format!(" ({})", finding.detail) };
+            let (sentence, remedy) = (finding.reason.sentence(), finding.reason.remedy());
+            Failed::Error(offset_of(&tree, &at.join(&finding.at)), format!("{name}: {sentence}{detail}; {remedy}"))
         })?;
     }
     result.templates = decisions.len();

@@ -13,11 +13,12 @@ use std::path::{Component, Path, PathBuf};
 /// More entries of one kustomization than this are not looked at.
 const MAX_ENTRIES: usize = 10_000;
 
+/// The names that a kustomization can have.
+pub const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
 /// Whether a file of this name is a kustomization.
 pub fn is_kustomization(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| {
-        ["kustomization.yaml", "kustomization.yml", "Kustomization"].iter().any(|known| name == *known)
-    })
+    path.file_name().is_some_and(|name| NAMES.iter().any(|known| name == *known))
 }
 
 /// What all kustomizations of a run say.

@@ -113,6 +113,7 @@ pub struct Run {
     options: Options,
     engine: Engine,
     scan: Scan,
+    remarks: Vec<Remark>,
 }
 
 impl Run {
@@ -122,21 +123,30 @@ impl Run {
     /// When a configuration cannot be read or is not valid, with every reason.
     pub fn new(options: Options, configs: &[Source<'_>], surveys: Vec<Survey>) -> Result<Run, Failures> {
         let mut failures = Failures::default();
-        let mut resources = Vec::new();
+        let mut found = Vec::with_capacity(configs.len() + surveys.len());
         for config in configs {
             match Survey::of_configuration(config, &options) {
-                Ok(survey) => resources.extend(survey.resources),
-                Err(found) => failures.0.extend(found.0),
+                Ok(survey) => found.push(survey),
+                Err(wrong) => failures.0.extend(wrong.0),
             }
         }
-        resources.extend(surveys.into_iter().flat_map(|survey| survey.resources));
         if !failures.0.is_empty() {
             return Err(failures);
+        }
+        let (mut resources, mut remarks) = (Vec::new(), Vec::new());
+        for survey in found.into_iter().chain(surveys) {
+            resources.extend(survey.resources);
+            remarks.extend(survey.remarks);
         }
         let kinds = crate::manifest::kind_names(&options.workloads);
         let scan = Scan::new(kinds, !resources.is_empty());
         let engine = Engine::new(resources, &options.settings, options.settings_given, options.namespace.clone());
-        Ok(Run { options, engine, scan })
+        Ok(Run { options, engine, scan, remarks })
+    }
+
+    /// What is to be said of the configurations.
+    pub fn remarks(&self) -> &[Remark] {
+        &self.remarks
     }
 
     /// Whether a source that holds nothing of ours can change at all.

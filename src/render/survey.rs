@@ -1,10 +1,12 @@
 //! The first pass: which `AutoInstrumentation` resources a source holds.
 
 use super::lines::Lines;
+use super::report::Remark;
 use super::{Failure, Failures, Options, Source, scan};
+use crate::api::Reason;
 use crate::api::resource::{self, AutoInstrumentation};
 use crate::manifest;
-use crate::value::{Path, Value};
+use crate::value::Path;
 use crate::yaml::documents::documents;
 use crate::yaml::tree::Tree;
 
@@ -13,6 +15,8 @@ use crate::yaml::tree::Tree;
 pub struct Survey {
     /// The resources, and whether each applies to every namespace because it was given apart and names none.
     pub(super) resources: Vec<(AutoInstrumentation, bool)>,
+    /// What is probably not meant.
+    pub(super) remarks: Vec<Remark>,
 }
 
 impl Survey {
@@ -69,34 +73,26 @@ fn survey(source: &Source<'_>, options: &Options, apart: bool) -> Result<Survey,
             Err(_) => continue,
         };
         let Ok(value) = tree.value() else { continue };
-        collect(&value, apart, options, &mut survey, &mut |at, message| {
-            let offset = super::document::offset_of(&tree, at);
-            failures.push(Failure::at(&lines, range.start + offset, message));
-        });
-    }
-    if failures.is_empty() { Ok(survey) } else { Err(Failures(failures)) }
-}
-
-/// Collects the configurations of a document, those in lists too.
-fn collect(
-    value: &Value<'_>,
-    apart: bool,
-    options: &Options,
-    survey: &mut Survey,
-    fail: &mut dyn FnMut(&Path, String),
-) {
-    for object in manifest::workloads(value, &options.workloads).configurations {
-        match resource::read(object.value) {
-            Ok(resource) => {
-                let everywhere = apart && object.namespace().is_none();
-                survey.resources.push((resource, everywhere));
-            }
-            Err(problems) => {
-                let name = object.name().unwrap_or("without a name");
-                for problem in problems {
-                    fail(&object.at.join(&problem.at), format!("{} {name}: {problem}", object.kind));
+        let offset = |at: &Path| range.start + super::document::offset_of(&tree, at);
+        for object in manifest::workloads(&value, &options.workloads).configurations {
+            let name = format!("{}/{}", object.kind, object.name().unwrap_or_default());
+            match resource::read(object.value) {
+                Ok(resource) => {
+                    survey.remarks.extend(resource.warnings().into_iter().map(|problem| Remark {
+                        position: lines.position(offset(&object.at.join(&problem.at))),
+                        object: name.clone(),
+                        field: problem.at.to_string(),
+                        reason: Reason::ConfigurationWarning,
+                        detail: problem.to_string(),
+                    }));
+                    let everywhere = apart && object.namespace().is_none();
+                    survey.resources.push((resource, everywhere));
                 }
+                Err(problems) => failures.extend(problems.into_iter().map(|problem| {
+                    Failure::at(&lines, offset(&object.at.join(&problem.at)), format!("{name}: {problem}"))
+                })),
             }
         }
     }
+    if failures.is_empty() { Ok(survey) } else { Err(Failures(failures)) }
 }
