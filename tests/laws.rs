@@ -2,6 +2,10 @@
 
 #[path = "laws/editor.rs"]
 mod editor;
+#[path = "laws/filter.rs"]
+mod filter;
+#[path = "laws/manifests.rs"]
+mod manifests;
 
 use proptest::prelude::*;
 
@@ -37,5 +41,20 @@ proptest! {
     #[test]
     fn any_text_is_edited_and_comes_back(text in yaml_text()) {
         editor::edits_everywhere(&text);
+    }
+
+    #[test]
+    fn any_manifest_keeps_the_laws(choices in prop::collection::vec(any::<u8>(), 0..300)) {
+        let stream = manifests::stream(&choices);
+        for configuration in [Some(filter::EVERYTHING), None] {
+            let subject = filter::Subject {
+                name: "made.yaml",
+                bytes: stream.text.as_bytes(),
+                has_flow: stream.has_flow,
+                configuration,
+                lenient: false,
+            };
+            prop_assert!(filter::holds(&subject).is_some(), "cannot be injected\n{}", stream.text);
+        }
     }
 }

@@ -38,7 +38,12 @@ impl Editor<'_, '_> {
         match old {
             Old::Merged => {
                 let Parent::BlockEntry { key, .. } = parent else { return Ok(false) };
-                self.delete_lines(self.tree.node(key).start, self.tree.node(value).end, None)?;
+                let tree = self.tree;
+                let (start, end) = (tree.node(key).start, tree.node(value).end);
+                if !gaps::begins_line(tree.text, start) {
+                    return Err(self.unsupported(key, "an entry that does not begin its line is not deleted"));
+                }
+                self.delete(gaps::line_start(tree.text, start)..gaps::next_line(tree.text, end));
             }
             Old::Value(old) => {
                 self.bring_back(value, &was);
