@@ -2,6 +2,7 @@
 //! the original, a new configuration the same as without the old one, and three readings of a plan agree.
 //! Shared by the property tests, the corpus and the fuzzer.
 
+use super::manifests::Stream;
 use prelit::api::resource::{self, AutoInstrumentation};
 use prelit::api::settings::{self, Settings};
 use prelit::inject::engine::{Engine, Work};
@@ -62,6 +63,15 @@ pub fn any_bytes(bytes: &[u8]) {
     for configuration in [None, Some(EVERYTHING)] {
         let subject = Subject { name: "fuzzed.yaml", bytes, has_flow, configuration, lenient: true };
         holds(&subject);
+    }
+}
+
+/// A made stream, with and without a configuration; all of it can be injected.
+pub fn any_choices(stream: &Stream) {
+    for configuration in [Some(EVERYTHING), None] {
+        let bytes = stream.text.as_bytes();
+        let subject = Subject { name: "made.yaml", bytes, has_flow: stream.has_flow, configuration, lenient: false };
+        assert!(holds(&subject).is_some(), "cannot be injected\n{}", stream.text);
     }
 }
 

@@ -5,11 +5,13 @@
 /// Choices, taken one after the other; when there are none left, the first of every alternative is taken.
 pub struct Choices<'c> {
     bytes: std::slice::Iter<'c, u8>,
+    /// Whether anything is written in flow style.
+    flow: bool,
 }
 
 impl<'c> Choices<'c> {
     pub fn new(bytes: &'c [u8]) -> Self {
-        Choices { bytes: bytes.iter() }
+        Choices { bytes: bytes.iter(), flow: false }
     }
 
     /// A number below `count`.
@@ -24,6 +26,11 @@ impl<'c> Choices<'c> {
     /// True once in so many.
     fn once_in(&mut self, count: usize) -> bool {
         self.below(count) == count - 1
+    }
+
+    /// A node, in flow style once in so many.
+    fn flow_once_in(&mut self, count: usize, node: Node) -> Node {
+        if self.once_in(count) && self.flow { Node::Flow(Box::new(node)) } else { node }
     }
 }
 
@@ -77,6 +84,7 @@ pub fn stream(choices: &[u8]) -> Stream {
     let newline = choices.one(&["\n", "\n", "\n", "\r\n"]);
     let mut text = String::new();
     let mut has_flow = false;
+    choices.flow = choices.once_in(3);
     let count = 1 + choices.below(3);
     if choices.once_in(12) {
         text.push('\u{feff}');
@@ -244,7 +252,7 @@ fn pod_template(choices: &mut Choices<'_>, references: bool, anchors: &mut Ancho
             let value = Node::Text("cache".to_owned(), quotes(choices));
             metadata.push(("annotations", map([("cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes", value)])));
         }
-        5 => metadata.push(("annotations", Node::Flow(Box::new(map([("team", text("a"))]))))),
+        5 => metadata.push(("annotations", choices.flow_once_in(1, map([("team", text("a"))])))),
         _ => metadata.push(("annotations", map([("resource.opentelemetry.io/team", text("b")), ("team", text("a"))]))),
     }
     if metadata.is_empty() && choices.once_in(2) {
@@ -258,7 +266,7 @@ fn pod_template(choices: &mut Choices<'_>, references: bool, anchors: &mut Ancho
 
 fn labels(choices: &mut Choices<'_>) -> Node {
     let labels = map([("app", text("chat")), ("openlit.io/instrument", Node::Text("true".to_owned(), Quotes::Double))]);
-    if choices.once_in(5) { Node::Flow(Box::new(labels)) } else { labels }
+    choices.flow_once_in(5, labels)
 }
 
 fn pod_spec(choices: &mut Choices<'_>, references: bool, anchors: &mut Anchors) -> Node {
@@ -304,7 +312,7 @@ fn list_field(choices: &mut Choices<'_>, key: &str, name: &str, field: &str, val
         3 => Node::Raw("[]"),
         4 => Node::Raw("null"),
         5 => Node::Raw(""),
-        6 => Node::Flow(Box::new(Node::List(vec![item]))),
+        6 => choices.flow_once_in(1, Node::List(vec![item])),
         _ => Node::List(vec![item]),
     };
     into.push((key.to_owned(), list));
@@ -314,7 +322,7 @@ fn container(choices: &mut Choices<'_>, name: &'static str, references: bool, an
     let mut container = vec![("name".to_owned(), text(name)), ("image".to_owned(), text("python:3.11-slim"))];
     if choices.once_in(3) {
         let command = Node::List(vec![text("python"), text("-m"), Node::Text("app: x".to_owned(), Quotes::Double)]);
-        container.push(("command".to_owned(), if choices.once_in(2) { Node::Flow(Box::new(command)) } else { command }));
+        container.push(("command".to_owned(), choices.flow_once_in(2, command)));
     }
     environment(choices, references, anchors, &mut container);
     list_field(choices, "volumeMounts", "cache", "mountPath", text("/cache"), &mut container);
@@ -325,8 +333,7 @@ fn container(choices: &mut Choices<'_>, name: &'static str, references: bool, an
     if choices.once_in(4) {
         container.rotate_left(1);
     }
-    let container = Node::Map(container);
-    if choices.once_in(8) { Node::Flow(Box::new(container)) } else { container }
+    choices.flow_once_in(8, Node::Map(container))
 }
 
 /// `env` in every form that it is seen in.
@@ -335,7 +342,10 @@ fn environment(choices: &mut Choices<'_>, references: bool, anchors: &mut Anchor
         3 => return,
         4 => Node::Raw("[]"),
         5 => Node::Raw(choices.one(&["null", "~", "", "Null"])),
-        6 => Node::Flow(Box::new(variables(choices))),
+        6 => {
+            let variables = variables(choices);
+            choices.flow_once_in(1, variables)
+        }
         7 if references => {
             define(anchors, "x-env", "env", || variables(choices));
             Node::Alias("env")
@@ -414,8 +424,7 @@ fn variables(choices: &mut Choices<'_>) -> Node {
         if choices.once_in(4) {
             entry.rotate_left(1);
         }
-        let entry = Node::Map(entry);
-        items.push(if choices.once_in(5) { Node::Flow(Box::new(entry)) } else { entry });
+        items.push(choices.flow_once_in(5, Node::Map(entry)));
     }
     Node::List(items)
 }

@@ -36,8 +36,8 @@ pub struct Splice {
 pub struct Edited {
     /// The splices: sorted, disjoint.
     pub splices: Vec<Splice>,
-    /// Places that are not what the plan says, because their old value was restored as it was
-    /// written: an empty list instead of none.
+    /// Places of the document as it was that do not become what the plan says, because their old value was
+    /// restored as it was written: an empty list instead of none.
     pub restored: Vec<(Path, Value<'static>)>,
 }
 
