@@ -2,6 +2,10 @@
 
 #[path = "laws/editor.rs"]
 mod editor;
+#[path = "laws/filter.rs"]
+mod filter;
+#[path = "laws/manifests.rs"]
+mod manifests;
 
 use proptest::prelude::*;
 
@@ -69,5 +73,10 @@ proptest! {
     #[test]
     fn any_text_is_edited_and_comes_back(text in yaml_text()) {
         editor::edits_everywhere(&text);
+    }
+
+    #[test]
+    fn any_manifest_keeps_the_laws(choices in prop::collection::vec(any::<u8>(), 0..300)) {
+        filter::any_choices(&manifests::stream(&choices));
     }
 }

@@ -186,14 +186,16 @@ pub fn pretty_entry(out: &mut String, key: &str, value: &Value<'_>, indent: &str
     pretty(out, value, indent, unit, newline);
 }
 
-/// Writes a scalar.
+/// Writes a scalar. What was written unquoted and is no text (`on`, `0o14`, `1e3`) stays as it was written:
+/// kustomize may read it otherwise than `kubectl`, and both go on as they did.
 pub fn scalar_text(out: &mut String, scalar: &Scalar<'_>, place: Place) {
     match scalar.kind() {
         ScalarType::Text => text(out, scalar.as_str(), place),
+        _ if place != Place::Json && !scalar.as_str().is_empty() => out.push_str(scalar.as_str()),
         ScalarType::Null => out.push_str("null"),
         ScalarType::Bool(value) => out.push_str(if value { "true" } else { "false" }),
         ScalarType::Int(value) => out.push_str(&value.to_string()),
-        // What JSON and both dialects of YAML read as this number; others keep their text.
+        // What JSON reads as this number; others keep their text.
         ScalarType::Float(value) if value.is_finite() => {
             out.push_str(&Value::Scalar(scalar.clone()).to_json().to_string())
         }

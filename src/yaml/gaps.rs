@@ -38,6 +38,11 @@ pub fn find_indicator(text: &str, from: usize, indicator: u8, past: &[u8]) -> Op
     }
 }
 
+/// Whether an anchor's name ends here.
+pub fn ends_property(character: char) -> bool {
+    matches!(character, ' ' | '\t' | '\r' | '\n' | ',' | '[' | ']' | '{' | '}')
+}
+
 /// The end of the line that holds `at`, before its line break.
 pub fn line_end(text: &str, at: usize) -> usize {
     match memchr::memchr(b'\n', &text.as_bytes()[at..]) {

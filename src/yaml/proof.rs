@@ -4,7 +4,7 @@
 use super::edit::Edited;
 use super::tree::{NodeId, NodeKind, Tree};
 use crate::value::edit::apply;
-use crate::value::{Edit, Path, Scalar, Step, Value};
+use crate::value::{Edit, EditError, Path, Scalar, Step, Value};
 use thiserror::Error;
 
 /// The edited text is not what was meant: a defect, caught before anything is written.
@@ -29,12 +29,21 @@ pub fn prove(original: Value<'_>, edits: &[Edit], edited: &Edited, text: &str) -
     if equal { Ok(()) } else { Err(ProofError("the values differ".to_owned())) }
 }
 
-fn expected<'v>(original: Value<'v>, edits: &[Edit], edited: &Edited) -> Result<Value<'v>, ProofError> {
-    let mut expected = apply(original, edits).map_err(|error| ProofError(error.to_string()))?;
-    for (path, value) in &edited.restored {
-        put(&mut expected, path, value.clone());
+/// What the plan makes of the original. Where an old value was restored, that value stands instead, and no edit
+/// of the plan reaches it. Paths are of the original, before anything in a list has moved.
+fn expected<'v>(mut original: Value<'v>, edits: &[Edit], edited: &Edited) -> Result<Value<'v>, ProofError> {
+    let wrong = |error: EditError| ProofError(error.to_string());
+    if edited.restored.is_empty() {
+        return apply(original, edits).map_err(wrong);
     }
-    Ok(expected)
+    for (path, value) in &edited.restored {
+        put(&mut original, path, value.clone());
+    }
+    let is_restored = |edit: &Edit| {
+        edited.restored.iter().any(|(path, _)| edit.target().steps().starts_with(path.steps()))
+    };
+    let rest: Vec<Edit> = edits.iter().filter(|edit| !is_restored(edit)).cloned().collect();
+    apply(original, &rest).map_err(wrong)
 }
 
 /// Puts a value at a path whose parent is there.
@@ -76,7 +85,7 @@ fn same(tree: &Tree<'_>, id: NodeId, expected: &Value<'_>) -> bool {
                 && children.next().is_none()
         }
         (NodeKind::Mapping { .. }, Value::Map(map)) => {
-            // A restored entry stands where it stood, not where `put` put it.
+            // Usually in the same order, which costs no search.
             let mut entries = tree.entries(id);
             let in_order = map.iter().all(|(key, value)| {
                 entries.next().is_some_and(|(name, child)| {

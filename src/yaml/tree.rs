@@ -207,10 +207,17 @@ impl<'t> Tree<'t> {
 
     /// The node that the anchor `name` stands for at `offset`: the last one before it.
     pub fn anchor_before(&self, name: &str, offset: usize) -> Option<NodeId> {
+        let is_it = |word: &str| word.strip_prefix('&') == Some(name);
         let named = |node: &Node<'_>| {
-            let gap = node.lead.min(node.start)..node.start;
-            let wanted = self.text[gap].split_ascii_whitespace().any(|word| word.strip_prefix('&') == Some(name));
-            node.is_anchored() && wanted
+            if !node.is_anchored() {
+                false
+            } else if node.lead < node.start {
+                self.text[node.lead..node.start].split(gaps::ends_property).any(is_it)
+            } else {
+                // A key, or an item in flow style: the properties right before it.
+                let before = self.text[..node.start].trim_end().rsplit(gaps::ends_property);
+                before.take_while(|word| word.starts_with(['&', '!'])).any(is_it)
+            }
         };
         self.nodes.iter().rposition(|node| node.start < offset && named(node))
     }
@@ -375,11 +382,35 @@ impl<'t> Builder<'t> {
             self.nodes[id].end = self.cursor;
             return;
         }
-        if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
-            range.end = block_scalar_end(self.text, range.start, range.end);
-        }
         self.has_references |= style == ScalarStyle::Plain && text == "<<";
-        self.leaf(NodeKind::Scalar { text, style, typed }, range, anchor);
+        if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+            self.block_scalar(text, style, typed, range, anchor);
+        } else {
+            self.leaf(NodeKind::Scalar { text, style, typed }, range, anchor);
+        }
+    }
+
+    /// Adds a block scalar. The parser's span begins behind the header and can reach into the indentation of
+    /// the next line; that of an empty one can lie anywhere there.
+    fn block_scalar(&mut self, text: Cow<'t, str>, style: ScalarStyle, typed: bool, range: Range<usize>, anchor: usize) {
+        let before = self.cursor;
+        let breaks = text.bytes().filter(|byte| *byte == b'\n').count();
+        let is_blank = breaks == text.len();
+        let id = self.leaf(NodeKind::Scalar { text, style, typed }, range.start..range.start, anchor);
+        let indicator = if style == ScalarStyle::Literal { b'|' } else { b'>' };
+        let from = if self.nodes[id].lead < range.start { self.nodes[id].lead + 1 } else { before };
+        let header = gaps::find_indicator(self.text, from, indicator, b"").unwrap_or(from);
+        let header_end = gaps::line_end(self.text, header);
+        let end = if is_blank {
+            // Every line break of the text is a blank line below the header.
+            (0..breaks).fold(header_end, |end, _| gaps::line_end(self.text, gaps::next_line(self.text, end)))
+        } else {
+            block_scalar_end(self.text, &self.text[header..header_end], range)
+        };
+        let node = &mut self.nodes[id];
+        node.start = node.start.clamp(header_end, end);
+        node.end = end;
+        self.cursor = before.max(end);
     }
 
     /// Adds a node without children.
@@ -501,18 +532,13 @@ fn refuse_duplicates(tree: &Tree<'_>, mapping: NodeId) -> Result<(), ParseError>
 
 /// After the last line of a block scalar, before its line break. With `+` the blank lines at its
 /// end are content; else they are not.
-fn block_scalar_end(text: &str, start: usize, end: usize) -> usize {
+fn block_scalar_end(text: &str, header: &str, Range { start, end }: Range<usize>) -> usize {
     let mut content = &text[start..end];
-    // The span can reach into the indentation of the next line.
     if end < text.len() {
         content = content.trim_end_matches([' ', '\t']);
     }
-    let header = text[..start].trim_end_matches([' ', '\t', '\r', '\n']);
-    let keep = header
-        .rsplit(['|', '>'])
-        .next()
-        .is_some_and(|header| header.split('#').next().is_some_and(|marks| marks.contains('+')));
-    let trimmed = if keep {
+    let keeps = header.split('#').next().is_some_and(|marks| marks.contains('+'));
+    let trimmed = if keeps {
         content.strip_suffix("\r\n").or_else(|| content.strip_suffix('\n')).unwrap_or(content)
     } else {
         content.trim_end_matches(['\r', '\n'])

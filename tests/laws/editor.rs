@@ -2,7 +2,7 @@
 //! refused; an edit means what was planned; and taking it out gives the bytes back. Shared by the
 //! property tests and the fuzzer.
 
-use prelit::value::{Edit, Path, Value};
+use prelit::value::{Edit, Path, Step, Value};
 use prelit::yaml::edit::{Refusal, edit};
 use prelit::yaml::{Tree, proof};
 
@@ -64,7 +64,12 @@ fn collect(value: &Value<'_>, at: &Path, places: &mut Vec<Place>) {
         }
         Value::Scalar(_) if value.is_null() => {
             let insert = Edit::Insert { list: at.clone(), at: 0, items: vec![item()] };
-            places.push((vec![insert], vec![Edit::Delete { at: at.clone() }]));
+            // An entry is taken out as a whole; an item stays, and what was put into it goes.
+            let ours = match at.steps().last() {
+                Some(Step::Index(_)) => at.index(0),
+                _ => at.clone(),
+            };
+            places.push((vec![insert], vec![Edit::Delete { at: ours }]));
         }
         Value::Scalar(_) => {}
     }

@@ -6,14 +6,16 @@ use crate::value::{Step, Value};
 use crate::yaml::emit::Block;
 use crate::yaml::gaps;
 use crate::yaml::resolve::Entry;
-use crate::yaml::tree::NodeId;
+use crate::yaml::tree::{NodeId, NodeKind};
 use crate::yaml::was::{self, MARK, MERGED};
+use granit_parser::ScalarStyle;
 use std::ops::Range;
 
 impl Editor<'_, '_> {
     pub(super) fn block_sequence(&mut self, id: NodeId, edits: &EditTree<'_>) -> Result<(), Refusal> {
         let tree = self.tree;
         let items: Vec<NodeId> = tree.children(id).collect();
+        let mut deleted = vec![false; items.len()];
         for (step, child) in &edits.below {
             let Step::Index(index) = step else {
                 return Err(self.unsupported(id, "a list stands where a map was expected"));
@@ -21,16 +23,13 @@ impl Editor<'_, '_> {
             let Some(&item) = items.get(*index) else { return Err(self.unsupported(id, "the list has no such item")) };
             self.path.push((*step).clone());
             if child.delete {
-                self.delete_lines(
-                    tree.node(item).lead,
-                    tree.node(item).end,
-                    items.get(index + 1).map(|next| tree.node(*next).lead),
-                )?;
+                deleted[*index] = true;
             } else if !self.restore(item, child, Parent::BlockItem)? {
                 self.node(item, child, Parent::BlockItem)?;
             }
             self.path.pop();
         }
+        self.delete_items(id, &items, &deleted)?;
         let Some(&first) = items.first() else { return Ok(()) };
         let column = gaps::column(tree.text, tree.node(first).lead);
         for (&at, new) in &edits.inserts {
@@ -47,7 +46,7 @@ impl Editor<'_, '_> {
                     block.line(column);
                     block.item(item, column);
                 }
-            });
+            })?;
         }
         Ok(())
     }
@@ -121,13 +120,13 @@ impl Editor<'_, '_> {
                     block.out.push_str(&format!(" {MARK} {MERGED}"));
                 }
             }
-        });
+        })?;
         self.style = style;
         Ok(())
     }
 
     /// Puts a value in the place of a null, an alias or an empty collection, whose text is kept behind a mark.
-    pub(super) fn write_out_in_block(&mut self, id: NodeId, value: &Value<'_>, parent: Parent) {
+    pub(super) fn write_out_in_block(&mut self, id: NodeId, value: &Value<'_>, parent: Parent) -> Result<(), Refusal> {
         let tree = self.tree;
         let node = tree.node(id);
         let block = crate::yaml::emit::is_block(value);
@@ -145,7 +144,7 @@ impl Editor<'_, '_> {
         }
         self.insert(if node.is_empty() { node.lead + 1 } else { node.start }, before);
         if !block {
-            return;
+            return Ok(());
         }
         // The value's lines stand below its key, or at the column of its dash plus two.
         let (column, key) = match parent {
@@ -160,8 +159,9 @@ impl Editor<'_, '_> {
         self.insert_lines(position, |block| match key {
             Some(_) => block.below_key(value, column),
             None => block.lines(value, column + 2),
-        });
+        })?;
         self.style = style;
+        Ok(())
     }
 
     /// Right below the key or dash that introduces a sequence, above the comments of its first item.
@@ -192,8 +192,14 @@ impl Editor<'_, '_> {
     }
 
     /// Inserts whole lines at the start of a line, or after a last line that has no line break.
-    fn insert_lines(&mut self, position: usize, write: impl FnOnce(&mut Block<'_>)) {
+    fn insert_lines(&mut self, position: usize, write: impl FnOnce(&mut Block<'_>)) -> Result<(), Refusal> {
         let text = self.tree.text;
+        if position == text.len() && self.ends_in_kept_blanks() {
+            return Err(self.unsupported(
+                self.tree.len() - 1,
+                "a block text that keeps its blank lines ends in blanks; end the file with a line break",
+            ));
+        }
         let newline = self.newline(position);
         let mut lines = String::new();
         write(&mut Block { out: &mut lines, style: self.style, newline });
@@ -203,67 +209,70 @@ impl Editor<'_, '_> {
             lines.push_str(newline);
         }
         self.insert(position, lines);
+        Ok(())
+    }
+
+    /// Whether the text's last line is nothing but blanks and part of a `|+`: a line break behind it would be
+    /// one more blank line.
+    fn ends_in_kept_blanks(&self) -> bool {
+        let text = self.tree.text;
+        let last_line = &text[gaps::line_start(text, text.len())..];
+        if last_line.is_empty() || !last_line.trim_start_matches([' ', '\t']).is_empty() {
+            return false;
+        }
+        let last = self.tree.node(self.tree.len() - 1);
+        let is_block = matches!(
+            last.kind,
+            NodeKind::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. }
+        );
+        is_block && text[..last.start].rsplit(['|', '>']).next().is_some_and(|header| header.contains('+'))
+    }
+
+    /// Deletes items of a block sequence.
+    fn delete_items(&mut self, id: NodeId, items: &[NodeId], deleted: &[bool]) -> Result<(), Refusal> {
+        let spans: Vec<Range<usize>> = items
+            .iter()
+            .map(|item| {
+                let item = self.tree.node(*item);
+                item.lead..item.end.max(item.lead + 1)
+            })
+            .collect();
+        self.delete_spans(id, &spans, deleted)
     }
 
     /// Deletes entries of a block mapping.
     fn delete_entries(&mut self, id: NodeId, keys: &[NodeId]) -> Result<(), Refusal> {
         let tree = self.tree;
-        let entries: Vec<(NodeId, NodeId)> = tree.entries(id).collect();
-        for (index, (key, value)) in entries.iter().enumerate() {
-            if !keys.contains(key) {
-                continue;
-            }
-            // A first entry behind a dash gives its place to the next entry that stays.
-            let next = entries[index + 1..].iter().map(|(key, _)| key).find(|key| !keys.contains(key));
-            let start = tree.node(*key).start;
-            if index > 0 && !gaps::begins_line(tree.text, start) {
-                return Err(self.unsupported(*key, "an entry that does not begin its line is not deleted"));
-            }
-            let behind_dash = !gaps::begins_line(tree.text, start);
-            if behind_dash {
-                let Some(next) = next else {
-                    return Err(self.unsupported(*key, "the only entry behind a dash is not deleted"));
-                };
-                self.delete(start..tree.node(*next).start);
-                // Those between are gone with it.
-                let between = entries[index + 1..].iter().take_while(|(key, _)| key != next).count();
-                return self.delete_rest(&entries[index + 1 + between..], keys);
-            }
-            self.delete_lines(
-                start,
-                tree.node(*value).end.max(tree.node(*value).lead + 1),
-                next.map(|next| tree.node(*next).start),
-            )?;
+        let mut spans = Vec::new();
+        let mut deleted = Vec::new();
+        for (key, value) in tree.entries(id) {
+            let value = tree.node(value);
+            spans.push(tree.node(key).start..value.end.max(value.lead + 1));
+            deleted.push(keys.contains(&key));
         }
-        Ok(())
+        self.delete_spans(id, &spans, &deleted)
     }
 
-    fn delete_rest(&mut self, entries: &[(NodeId, NodeId)], keys: &[NodeId]) -> Result<(), Refusal> {
-        for (key, value) in entries.iter().filter(|(key, _)| keys.contains(key)) {
-            let value = self.tree.node(*value);
-            self.delete_lines(self.tree.node(*key).start, value.end.max(value.lead + 1), None)?;
-        }
-        Ok(())
-    }
-
-    /// Deletes the lines from the one that begins at `start` (after blanks) to the one that holds
-    /// `end`. What begins behind another indicator gives its place to what stands at `next`.
-    pub(super) fn delete_lines(&mut self, start: usize, end: usize, next: Option<usize>) -> Result<(), Refusal> {
-        let text = self.tree.text;
-        if gaps::begins_line(text, start) {
-            self.delete(gaps::line_start(text, start)..gaps::next_line(text, end));
+    /// Deletes whole lines: those of the items or entries of a block collection that are marked. What
+    /// begins behind another indicator gives its place to the next that stays.
+    fn delete_spans(&mut self, id: NodeId, spans: &[Range<usize>], deleted: &[bool]) -> Result<(), Refusal> {
+        if !deleted.contains(&true) {
             return Ok(());
         }
-        match next {
-            Some(next) => {
-                self.delete(start..next);
-                Ok(())
+        let Some(stays) = deleted.iter().position(|deleted| !deleted) else {
+            return Err(self.unsupported(id, "nothing would be left of it; delete the key that it stands under"));
+        };
+        let text = self.tree.text;
+        for (index, span) in spans.iter().enumerate().filter(|(index, _)| deleted[*index]) {
+            if gaps::begins_line(text, span.start) {
+                self.delete(gaps::line_start(text, span.start)..gaps::next_line(text, span.end));
+            } else if index == 0 {
+                self.delete(span.start..spans[stays].start);
+            } else {
+                return Err(self.unsupported(id, "what does not begin its line is not deleted"));
             }
-            None => Err(Refusal::Unsupported {
-                offset: start,
-                what: "what stands alone behind another indicator is not deleted",
-            }),
         }
+        Ok(())
     }
 
     /// The lines of a block collection, from its first to its last.

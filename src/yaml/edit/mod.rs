@@ -36,8 +36,8 @@ pub struct Splice {
 pub struct Edited {
     /// The splices: sorted, disjoint.
     pub splices: Vec<Splice>,
-    /// Places that are not what the plan says, because their old value was restored as it was
-    /// written: an empty list instead of none.
+    /// Places of the document as it was that do not become what the plan says, because their old value was
+    /// restored as it was written: an empty list instead of none.
     pub restored: Vec<(Path, Value<'static>)>,
 }
 
@@ -177,11 +177,13 @@ impl Editor<'_, '_> {
             return Err(self.unsupported(id, "an anchor on an empty value is not edited; write the value out"));
         }
         match parent {
-            Parent::Flow => self.write_out_in_flow(id, value),
+            Parent::Flow => {
+                self.write_out_in_flow(id, value);
+                Ok(())
+            }
             Parent::BlockEntry { .. } | Parent::BlockItem => self.write_out_in_block(id, value, parent),
-            Parent::Root => return Err(self.unsupported(id, "the document is empty")),
+            Parent::Root => Err(self.unsupported(id, "the document is empty")),
         }
-        Ok(())
     }
 
     fn is_empty_in_block(&self, id: NodeId, parent: Parent) -> bool {
