@@ -108,7 +108,7 @@ reasons! {
     ImmutableTemplate, "immutable-template", Note, "the template of a Job or Pod cannot be changed in the cluster once it is applied", "delete and create it anew";
     KustomizeRenames, "kustomize-renames", Warning, "a kustomization renames this workload after the injection", "inject after the build: kustomize build | prelit inject";
     AfterDocumentEnd, "after-document-end", Warning, "kubectl drops what stands between ... and the next ---", "begin the document with ---";
-    EmptiedInFlow, "emptied-in-flow", Note, "an empty list or an alias in flow style or JSON could not be restored as it was written", "nothing: it means the same";
+    EmptiedInFlow, "emptied-in-flow", Note, "an empty value or an alias between brackets is written over, and prelit remove cannot bring it back as it is written", "nothing: it means the same";
     UndefinedReference, "undefined-reference", Warning, "an entry refers to a variable that is defined after it", "move the definition up";
 }
 

@@ -101,10 +101,14 @@ fn round(run: &Run, text: &str, first: bool) -> Result<DocumentResult, Failed> {
     }
     let new_text = edited.text(text);
     proof::prove(value, &edits, &edited, &new_text).map_err(|error| Failed::Error(0, error.to_string()))?;
+    if run.options.action == Action::Inject {
+        let finding = Finding::new(Reason::EmptiedInFlow, Path::ROOT);
+        result.remarks.extend(edited.written_over.iter().map(|offset| (*offset, remark("", &finding))));
+    }
     if renew {
         let second = round(run, &new_text, false)?;
         result.remarks.extend(second.remarks.into_iter().filter(|(_, remark)| is_refusal(remark.reason)));
-        let renewed = Edited { splices: second.splices, restored: Vec::new() }.text(&new_text);
+        let renewed = Edited { splices: second.splices, ..Edited::default() }.text(&new_text);
         result.splices = difference(text, &renewed);
     } else {
         result.splices = edited.splices;

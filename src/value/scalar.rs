@@ -162,13 +162,11 @@ pub fn dialects_differ(text: &str) -> bool {
 /// Whether text could be taken for anything but text by YAML 1.1 or 1.2, by Go's readers or by
 /// another, if it stood unquoted.
 pub fn looks_typed(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    resolve(text) != ScalarType::Text
-        || matches!(
-            lower.as_str(),
-            "" | "~" | "null" | "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n" | "=" | "<<"
-        )
-        || text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.'))
+    const WORDS: [&str; 12] = ["~", "null", "true", "false", "yes", "no", "on", "off", "y", "n", "=", "<<"];
+    match text.as_bytes().first() {
+        None | Some(b'0'..=b'9' | b'+' | b'-' | b'.') => true,
+        Some(_) => text.len() <= 5 && WORDS.iter().any(|word| word.eq_ignore_ascii_case(text)),
+    }
 }
 
 fn looks_like_date(text: &str) -> bool {

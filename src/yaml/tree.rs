@@ -366,7 +366,7 @@ impl<'t> Builder<'t> {
         style: ScalarStyle,
         anchor: usize,
         tag: Option<&Tag>,
-        mut range: Range<usize>,
+        range: Range<usize>,
     ) {
         let (text, typed) = match tag.map(Tag::core_suffix) {
             None => (text, style == ScalarStyle::Plain),
@@ -392,7 +392,14 @@ impl<'t> Builder<'t> {
 
     /// Adds a block scalar. The parser's span begins behind the header and can reach into the indentation of
     /// the next line; that of an empty one can lie anywhere there.
-    fn block_scalar(&mut self, text: Cow<'t, str>, style: ScalarStyle, typed: bool, range: Range<usize>, anchor: usize) {
+    fn block_scalar(
+        &mut self,
+        text: Cow<'t, str>,
+        style: ScalarStyle,
+        typed: bool,
+        range: Range<usize>,
+        anchor: usize,
+    ) {
         let before = self.cursor;
         let breaks = text.bytes().filter(|byte| *byte == b'\n').count();
         let is_blank = breaks == text.len();

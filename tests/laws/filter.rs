@@ -98,7 +98,12 @@ pub fn holds(subject: &Subject<'_>) -> Option<Rendered> {
         let second = subject.must("renew", Action::Inject, &once, Some(OTHER), &once);
         let directly = subject.must("inject with the other", Action::Inject, subject.bytes, Some(OTHER), subject.bytes);
         let expected = apply(subject.bytes, &directly);
-        subject.comes_back("a new configuration over an old = the new one alone", &expected, &apply(&once, &second), &once);
+        subject.comes_back(
+            "a new configuration over an old = the new one alone",
+            &expected,
+            &apply(&once, &second),
+            &once,
+        );
     }
     subject.three_readings_agree(&rendered, &once);
     Some(rendered)
@@ -136,7 +141,11 @@ impl Subject<'_> {
     fn is_sound(&self, rendered: &Rendered) {
         let mut end = 0;
         for splice in &rendered.splices {
-            assert!(splice.range.start >= end && splice.range.end <= self.bytes.len(), "splices overlap\n{}", self.text());
+            assert!(
+                splice.range.start >= end && splice.range.end <= self.bytes.len(),
+                "splices overlap\n{}",
+                self.text()
+            );
             end = splice.range.end;
         }
         let renewed = memchr_find(self.bytes, b"openlit.io/injection");
@@ -203,7 +212,10 @@ impl Subject<'_> {
             json_patch::patch(&mut ours, &operations).expect("the patch applies to the value");
             let Ok(edited) = Tree::parse(after) else { panic!("the edited text does not parse\n{after}") };
             let meant = edited.value().expect("it was proven").to_json();
-            assert!(ours == meant, "the patch does something else than the text\n{before}\n---\n{after}\n{ours}\n{meant}");
+            assert!(
+                ours == meant,
+                "the patch does something else than the text\n{before}\n---\n{after}\n{ours}\n{meant}"
+            );
             // What the other reader refuses (duplicates under another name, say) is not for it to judge.
             let (Some(mut theirs), Some(read)) = (read_by_another(before), read_by_another(after)) else { continue };
             json_patch::patch(&mut theirs, &operations).expect("the patch applies to what others read");
@@ -274,7 +286,12 @@ fn check_agrees(rendered: &Rendered) {
     let changes = |report: &Report| {
         report.rows.iter().any(|row| matches!(row.state, State::Injected | State::Stale | State::Removed))
     };
-    assert_eq!(changes(&rendered.report), !rendered.splices.is_empty(), "check and inject disagree: {:?}", rendered.report);
+    assert_eq!(
+        changes(&rendered.report),
+        !rendered.splices.is_empty(),
+        "check and inject disagree: {:?}",
+        rendered.report
+    );
 }
 
 fn memchr_find(bytes: &[u8], wanted: &[u8]) -> bool {

@@ -100,6 +100,7 @@ impl Editor<'_, '_> {
     /// a mark: what stood there is gone.
     pub(super) fn write_out_in_flow(&mut self, id: NodeId, value: &Value<'_>) {
         let node = self.tree.node(id);
+        self.done.written_over.push(node.start);
         let mut text = String::new();
         if node.is_empty() {
             let has_colon = self.tree.text[..node.start].ends_with(':');
@@ -107,7 +108,7 @@ impl Editor<'_, '_> {
         }
         let layout = self.layout_of_value(id);
         self.write_part(&mut text, &Part { key: None, value }, &layout, node.start);
-        self.splices.push(Splice { range: node.start..node.end, text });
+        self.done.splices.push(Splice { range: node.start..node.end, text });
     }
 
     /// A mapping of one pair in a sequence can do without braces; a place is missing there.
@@ -161,6 +162,7 @@ impl Editor<'_, '_> {
             match spans.first() {
                 Some(first) => self.insert(first.start, format!("{written}{between}")),
                 None => {
+                    self.done.written_over.push(self.tree.node(id).start);
                     let (before, after) = self.around_first(id, &layout, newline);
                     self.insert(self.tree.node(id).start + 1, format!("{before}{written}{after}"));
                 }

@@ -39,6 +39,9 @@ pub struct Edited {
     /// Places of the document as it was that do not become what the plan says, because their old value was
     /// restored as it was written: an empty list instead of none.
     pub restored: Vec<(Path, Value<'static>)>,
+    /// Offsets of values between brackets that are written over: there is no room for a mark there, so
+    /// removal cannot bring them back as they were written.
+    pub written_over: Vec<usize>,
 }
 
 /// Why a plan cannot be carried out on a text.
@@ -81,14 +84,13 @@ pub fn edit(tree: &Tree<'_>, edits: &[Edit]) -> Result<Edited, Refusal> {
             what: "a carriage return ends a line by itself; expected \\n or \\r\\n",
         });
     }
-    let mut editor =
-        Editor { tree, style: Style::of(tree), splices: Vec::new(), restored: Vec::new(), path: Vec::new() };
+    let mut editor = Editor { tree, style: Style::of(tree), done: Edited::default(), path: Vec::new() };
     editor.node(root, &edits, Parent::Root)?;
-    let Editor { mut splices, restored, .. } = editor;
+    let mut edited = editor.done;
     // What is put at one place stays in the order in which it was decided: inner before outer.
-    splices.sort_by_key(|splice| splice.range.start);
-    let splices = block::join_deletions(tree.text, splices);
-    Ok(Edited { splices, restored })
+    edited.splices.sort_by_key(|splice| splice.range.start);
+    edited.splices = block::join_deletions(tree.text, edited.splices);
+    Ok(edited)
 }
 
 impl Edited {
@@ -127,8 +129,8 @@ enum Parent {
 struct Editor<'r, 't> {
     tree: &'r Tree<'t>,
     style: Style,
-    splices: Vec<Splice>,
-    restored: Vec<(Path, Value<'static>)>,
+    /// What was decided so far.
+    done: Edited,
     /// Where the walk is.
     path: Vec<Step>,
 }
@@ -205,11 +207,11 @@ impl Editor<'_, '_> {
     }
 
     fn insert(&mut self, at: usize, text: String) {
-        self.splices.push(Splice { range: at..at, text });
+        self.done.splices.push(Splice { range: at..at, text });
     }
 
     fn delete(&mut self, range: Range<usize>) {
-        self.splices.push(Splice { range, text: String::new() });
+        self.done.splices.push(Splice { range, text: String::new() });
     }
 
     fn unsupported(&self, id: NodeId, what: &'static str) -> Refusal {
