@@ -314,7 +314,7 @@ fn plain_end(bytes: &[u8], start: usize) -> Option<usize> {
     let mut end = start;
     for (at, byte) in bytes.iter().enumerate().skip(start) {
         match byte {
-            b' ' => continue,
+            b' ' => {}
             b'#' if end < at => break,
             b':' if matches!(bytes.get(at + 1), None | Some(b' ')) => return None,
             _ => end = at + 1,

@@ -110,14 +110,10 @@ impl Editor<'_, '_> {
         self.insert_lines(position, |block| {
             for (key, value, merged) in &added {
                 block.line(column);
-                if !merged {
-                    block.entry(key, value, column);
-                } else if crate::yaml::emit::is_block(value) {
-                    block.out.push_str(&format!("{key}: {MARK} {MERGED}"));
-                    block.below_key(value, column);
+                if *merged {
+                    block.marked_entry(key, value, column, &[MARK, MERGED]);
                 } else {
                     block.entry(key, value, column);
-                    block.out.push_str(&format!(" {MARK} {MERGED}"));
                 }
             }
         })?;
