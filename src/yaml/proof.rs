@@ -39,9 +39,8 @@ fn expected<'v>(mut original: Value<'v>, edits: &[Edit], edited: &Edited) -> Res
     for (path, value) in &edited.restored {
         put(&mut original, path, value.clone());
     }
-    let is_restored = |edit: &Edit| {
-        edited.restored.iter().any(|(path, _)| edit.target().steps().starts_with(path.steps()))
-    };
+    let is_restored =
+        |edit: &Edit| edited.restored.iter().any(|(path, _)| edit.target().steps().starts_with(path.steps()));
     let rest: Vec<Edit> = edits.iter().filter(|edit| !is_restored(edit)).cloned().collect();
     apply(original, &rest).map_err(wrong)
 }

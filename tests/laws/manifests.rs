@@ -101,7 +101,8 @@ pub fn stream(choices: &[u8]) -> Stream {
             text.push_str(choices.one(&["---", "--- # next", "...\n---"]).replace('\n', newline).as_str());
             text.push_str(newline);
         }
-        let form = choices.one(&[Form::Block, Form::Block, Form::Block, Form::Block, Form::CompactJson, Form::PrettyJson]);
+        let form =
+            choices.one(&[Form::Block, Form::Block, Form::Block, Form::Block, Form::CompactJson, Form::PrettyJson]);
         let document = if choices.once_in(6) { unrelated(&mut choices) } else { workload(&mut choices, form) };
         let mut writer = Writer {
             step: choices.one(&[2, 2, 4, 3]),
@@ -144,7 +145,13 @@ fn unrelated(choices: &mut Choices<'_>) -> Node {
         ("apiVersion", text("v1")),
         ("kind", text(kind)),
         ("metadata", map([("name", text("other"))])),
-        ("data", map([("file", Node::Text("kind: Deployment\nspec: x\n".to_owned(), Quotes::Literal)), ("n", Node::Raw("1"))])),
+        (
+            "data",
+            map([
+                ("file", Node::Text("kind: Deployment\nspec: x\n".to_owned(), Quotes::Literal)),
+                ("n", Node::Raw("1")),
+            ]),
+        ),
     ])
 }
 
@@ -250,7 +257,8 @@ fn pod_template(choices: &mut Choices<'_>, references: bool, anchors: &mut Ancho
         3 => metadata.push(("annotations", map([("team", text("a"))]))),
         4 => {
             let value = Node::Text("cache".to_owned(), quotes(choices));
-            metadata.push(("annotations", map([("cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes", value)])));
+            metadata
+                .push(("annotations", map([("cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes", value)])));
         }
         5 => metadata.push(("annotations", choices.flow_once_in(1, map([("team", text("a"))])))),
         _ => metadata.push(("annotations", map([("resource.opentelemetry.io/team", text("b")), ("team", text("a"))]))),
@@ -258,7 +266,10 @@ fn pod_template(choices: &mut Choices<'_>, references: bool, anchors: &mut Ancho
     if metadata.is_empty() && choices.once_in(2) {
         template.push(("metadata".to_owned(), Node::Raw("null")));
     } else if !metadata.is_empty() {
-        template.push(("metadata".to_owned(), Node::Map(metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())));
+        template.push((
+            "metadata".to_owned(),
+            Node::Map(metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
+        ));
     }
     template.push(("spec".to_owned(), pod_spec(choices, references, anchors)));
     Node::Map(template)
@@ -305,7 +316,14 @@ fn argo_template(choices: &mut Choices<'_>, references: bool, anchors: &mut Anch
 }
 
 /// A list of one item, an empty one, or none.
-fn list_field(choices: &mut Choices<'_>, key: &str, name: &str, field: &str, value: Node, into: &mut Vec<(String, Node)>) {
+fn list_field(
+    choices: &mut Choices<'_>,
+    key: &str,
+    name: &str,
+    field: &str,
+    value: Node,
+    into: &mut Vec<(String, Node)>,
+) {
     let item = map([("name", text(name)), (field, value)]);
     let list = match choices.below(8) {
         0..=2 => return,
@@ -337,7 +355,12 @@ fn container(choices: &mut Choices<'_>, name: &'static str, references: bool, an
 }
 
 /// `env` in every form that it is seen in.
-fn environment(choices: &mut Choices<'_>, references: bool, anchors: &mut Anchors, container: &mut Vec<(String, Node)>) {
+fn environment(
+    choices: &mut Choices<'_>,
+    references: bool,
+    anchors: &mut Anchors,
+    container: &mut Vec<(String, Node)>,
+) {
     let env = match choices.below(11) {
         3 => return,
         4 => Node::Raw("[]"),
@@ -544,7 +567,8 @@ impl Writer {
     }
 
     fn text(&mut self, text: &str, quotes: Quotes, column: usize, choices: &mut Choices<'_>) {
-        let special = text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/:=-.".contains(&byte));
+        let special =
+            text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/:=-.".contains(&byte));
         let typed = text.bytes().all(|byte| byte.is_ascii_digit()) || text == "on";
         self.out.push(' ');
         match quotes {
@@ -588,7 +612,11 @@ impl Writer {
             }
             Node::Raw("") => return self.out.push_str("null"),
             Node::Raw(raw) => return self.out.push_str(raw),
-            Node::Text(text, Quotes::Plain) if text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'/') && text != "on" && !text.is_empty() => {
+            Node::Text(text, Quotes::Plain)
+                if text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'/')
+                    && text != "on"
+                    && !text.is_empty() =>
+            {
                 return self.out.push_str(text);
             }
             Node::Text(text, Quotes::Single) => return self.out.push_str(&format!("'{}'", text.replace('\'', "''"))),

@@ -221,10 +221,7 @@ impl Editor<'_, '_> {
             return false;
         }
         let last = self.tree.node(self.tree.len() - 1);
-        let is_block = matches!(
-            last.kind,
-            NodeKind::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. }
-        );
+        let is_block = matches!(last.kind, NodeKind::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. });
         is_block && text[..last.start].rsplit(['|', '>']).next().is_some_and(|header| header.contains('+'))
     }
 

@@ -1,8 +1,8 @@
 //! Places where an old value stands behind a mark: removal brings it back as it was written.
 
 use super::{Editor, Parent, Refusal};
-use crate::value::{Scalar, ScalarType, Step, Value};
 use crate::value::edit::EditTree;
+use crate::value::{Scalar, ScalarType, Step, Value};
 use crate::yaml::gaps;
 use crate::yaml::tree::{NodeId, NodeKind};
 use crate::yaml::was::{MARK, Old, Was};
@@ -131,7 +131,8 @@ fn takes_away(edits: &EditTree<'_>) -> bool {
 fn alike(one: &Value<'_>, other: &Value<'_>) -> bool {
     match (one, other) {
         (Value::Scalar(one), Value::Scalar(other)) if one != other => {
-            let text = |scalar: &Scalar<'_>| if scalar.kind() == ScalarType::Null { "" } else { scalar.as_str() }.to_owned();
+            let text =
+                |scalar: &Scalar<'_>| if scalar.kind() == ScalarType::Null { "" } else { scalar.as_str() }.to_owned();
             text(one) == text(other)
         }
         (Value::List(one), Value::List(other)) => {
