@@ -3,6 +3,7 @@
 #[path = "laws/editor.rs"]
 mod editor;
 #[path = "laws/filter.rs"]
+#[allow(dead_code, reason = "shared with other tests and the fuzzer, each of which uses a part")]
 mod filter;
 #[path = "laws/manifests.rs"]
 mod manifests;
@@ -68,7 +69,8 @@ fn yaml_text() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_global_rejects: 1 << 20, ..ProptestConfig::default() })]
+    // What is found becomes a test with a name.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_text_is_edited_and_comes_back(text in yaml_text()) {

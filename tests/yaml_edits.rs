@@ -271,3 +271,102 @@ fn missing_maps_are_made() {
         &[delete("t.metadata")],
     );
 }
+
+#[track_caller]
+fn refused(text: &str, edits: &[Edit], why: &str) {
+    let tree = Tree::parse(text).unwrap();
+    let refusal = edit::edit(&tree, edits).unwrap_err();
+    assert!(matches!(&refusal, edit::Refusal::Unsupported { what, .. } if what.contains(why)), "{refusal}");
+}
+
+#[test]
+fn a_list_is_not_left_without_items() {
+    refused("env:\n- name: A\n- name: B\n", &[delete("env[0]"), delete("env[1]")], "nothing would be left");
+    refused("- a: b\n", &[delete("[0].a")], "nothing would be left");
+    assert_eq!(edited("-\n- name: B\n", &[delete("[0]")]), "- name: B\n");
+}
+
+#[test]
+fn an_item_without_a_value_gets_one_and_loses_it_again() {
+    there_and_back(
+        "-\n- x\n",
+        &[append("[0]", 0, &["B"])],
+        "- # prelit:was\n  - name: B\n    value: \"1\"\n- x\n",
+        &[delete("[0][0]")],
+    );
+}
+
+#[test]
+fn a_block_text_without_content_ends_at_its_header() {
+    there_and_back("a:\n  l: |\nb: c\n", &[add("a", "k", "v")], "a:\n  l: |\n  k: v\nb: c\n", &[delete("a.k")]);
+    there_and_back(
+        "a:\n  l: |+\n\n\nb: c\n",
+        &[add("a", "k", "v")],
+        "a:\n  l: |+\n\n\n  k: v\nb: c\n",
+        &[delete("a.k")],
+    );
+}
+
+#[test]
+fn a_kept_block_text_that_ends_in_blanks_is_not_continued() {
+    refused("l: |+\n  x\n  ", &[add("", "k", "v")], "keeps its blank lines");
+    there_and_back("l: |\n  x\n  ", &[add("", "k", "v")], "l: |\n  x\n  \nk: v", &[delete("k")]);
+}
+
+#[test]
+fn an_alias_of_an_anchored_key_is_found_again() {
+    there_and_back(
+        "- &x name: B\n- *x\n",
+        &[prefix("[1]", "/a:")],
+        "- &x name: B\n- /a:name # prelit:was *x\n",
+        &[Edit::Cut { scalar: path("[1]"), bytes: 3 }],
+    );
+}
+
+#[test]
+fn what_is_copied_out_of_an_alias_is_spelled_as_it_was() {
+    there_and_back(
+        "base: &env\n- name: ON\n  value: 0o14\n- value: ~\nc:\n  env: *env\n",
+        &[append("c.env", 2, &["B"])],
+        "base: &env\n- name: ON\n  value: 0o14\n- value: ~\nc:\n  env: # prelit:was *env\n  - name: ON\n    value: 0o14\n  - value: ~\n  - name: B\n    value: \"1\"\n",
+        &[delete("c.env[2]")],
+    );
+}
+
+#[test]
+fn an_alias_comes_back_though_a_text_of_it_lost_its_quotes() {
+    there_and_back(
+        "base: &env\n- value: \"\"\nc:\n  env: *env\n",
+        &[prefix("c.env[0].value", "/x")],
+        "base: &env\n- value: \"\"\nc:\n  env: # prelit:was *env\n  - value: /x\n",
+        &[Edit::Cut { scalar: path("c.env[0].value"), bytes: 2 }],
+    );
+}
+
+#[test]
+fn an_empty_map_comes_back_where_the_map_around_it_goes() {
+    there_and_back(
+        "t:\n  metadata:\n    annotations: {}\n  spec: x\n",
+        &[add("t.metadata.annotations", "k", "v")],
+        "t:\n  metadata:\n    annotations: # prelit:was {}\n      k: v\n  spec: x\n",
+        &[delete("t.metadata")],
+    );
+}
+
+#[test]
+fn a_value_is_restored_behind_items_that_go() {
+    there_and_back(
+        "env:\n- name: A\n  value:\n",
+        &[append("env", 0, &["F"]), prefix("env[0].value", "/x")],
+        "env:\n- name: F\n  value: \"1\"\n- name: A\n  value: /x # prelit:was\n",
+        &[delete("env[0]"), Edit::Cut { scalar: path("env[1].value"), bytes: 2 }],
+    );
+}
+
+#[test]
+fn tagged_keys_are_read_as_go_yaml_reads_them() {
+    let tree = Tree::parse("a: {!!binary b3BlbmxpdA==: x, !!str <<: y}\n").unwrap();
+    let value = tree.value().unwrap();
+    assert_eq!(value.dig(&["a", "openlit"]).and_then(Value::as_text), Some("x"));
+    assert_eq!(value.dig(&["a", "<<"]).and_then(Value::as_text), Some("y"));
+}

@@ -76,8 +76,10 @@ pub struct Node<'t> {
     pub lead: usize,
     /// The index after its last descendant.
     pub next: NodeId,
-    /// The number of its anchor; 0 for none.
-    anchor: usize,
+    /// Whether it carries an anchor.
+    anchored: bool,
+    /// Whether an alias stands for it.
+    shared: bool,
     /// Whether it is (in) an entry written with `?`.
     pub explicit: bool,
 }
@@ -85,7 +87,7 @@ pub struct Node<'t> {
 impl<'t> Node<'t> {
     /// A node without anchor, in an entry that is not written with `?`.
     pub(super) fn new(kind: NodeKind<'t>, range: Range<usize>, lead: usize, next: NodeId) -> Self {
-        Node { kind, start: range.start, end: range.end, lead, next, anchor: 0, explicit: false }
+        Node { kind, start: range.start, end: range.end, lead, next, anchored: false, shared: false, explicit: false }
     }
 
     /// Whether it is a collection in flow style.
@@ -100,7 +102,7 @@ impl<'t> Node<'t> {
 
     /// Whether it carries an anchor.
     pub fn is_anchored(&self) -> bool {
-        self.anchor != 0
+        self.anchored
     }
 }
 
@@ -110,8 +112,6 @@ pub struct Tree<'t> {
     /// The document's text.
     pub text: &'t str,
     nodes: Vec<Node<'t>>,
-    /// Anchors that an alias uses, by number.
-    used_anchors: Vec<usize>,
     /// Whether any alias or merge key stands in the document.
     pub has_references: bool,
 }
@@ -129,7 +129,7 @@ impl<'t> Tree<'t> {
             return Err(ParseError::new(0, "the document is larger than 1 GiB; expected a Kubernetes manifest"));
         }
         match simple::read(text) {
-            Some(nodes) => Tree { text, nodes, used_anchors: Vec::new(), has_references: false }.checked(),
+            Some(nodes) => Tree { text, nodes, has_references: false }.checked(),
             None => Tree::parse_any(text),
         }
     }
@@ -201,8 +201,7 @@ impl<'t> Tree<'t> {
 
     /// Whether an alias elsewhere stands for this node, so that a change of it would change that place.
     pub fn is_shared(&self, id: NodeId) -> bool {
-        let anchor = self.nodes[id].anchor;
-        anchor != 0 && self.used_anchors.contains(&anchor)
+        self.nodes[id].shared
     }
 
     /// The node that the anchor `name` stands for at `offset`: the last one before it.
@@ -240,7 +239,7 @@ impl<'t> Tree<'t> {
 
     /// Whether a key is `<<`: unquoted, so that its value is merged in.
     pub fn is_merge_key(&self, id: NodeId) -> bool {
-        matches!(&self.nodes[id].kind, NodeKind::Scalar { text, style: ScalarStyle::Plain, .. } if text == "<<")
+        matches!(&self.nodes[id].kind, NodeKind::Scalar { text, style: ScalarStyle::Plain, typed: true } if text == "<<")
     }
 
     /// The text of a scalar, through an alias.
@@ -301,7 +300,6 @@ struct Builder<'t> {
     open: Vec<Open>,
     /// Anchored nodes by number.
     anchors: HashMap<usize, NodeId>,
-    used_anchors: Vec<usize>,
     has_references: bool,
     /// After the last indicator or node that was consumed.
     cursor: usize,
@@ -315,7 +313,6 @@ impl<'t> Builder<'t> {
             nodes: Vec::with_capacity(text.len() / 24),
             open: Vec::new(),
             anchors: HashMap::new(),
-            used_anchors: Vec::new(),
             has_references: false,
             cursor: 0,
             documents: 0,
@@ -350,9 +347,7 @@ impl<'t> Builder<'t> {
                 if self.open.iter().any(|open| open.id == target) {
                     return Err(ParseError::new(range.start, "the alias stands inside the node that it refers to"));
                 }
-                if !self.used_anchors.contains(&anchor) {
-                    self.used_anchors.push(anchor);
-                }
+                self.nodes[target].shared = true;
                 self.leaf(NodeKind::Alias { target }, range, 0);
             }
             _ => {}
@@ -368,12 +363,14 @@ impl<'t> Builder<'t> {
         tag: Option<&Tag>,
         range: Range<usize>,
     ) {
-        let (text, typed) = match tag.map(Tag::core_suffix) {
+        let (text, typed) = match tag.map(|tag| tag.suffix_in_namespace("tag:yaml.org,2002:")) {
             None => (text, style == ScalarStyle::Plain),
-            Some(Some("null" | "bool" | "int" | "float")) => (text, true),
-            Some(Some("binary")) => (decode_base64(&text).map_or(text, Cow::Owned), false),
-            // `!!str`, `!` and tags of others: go-yaml v2 takes the text.
-            Some(_) => (text, false),
+            Some(name) => match name.as_deref() {
+                Some("null" | "bool" | "int" | "float" | "merge") => (text, true),
+                Some("binary") => (decode_base64(&text).map_or(text, Cow::Owned), false),
+                // `!!str`, `!` and tags of others: go-yaml v2 takes the text.
+                _ => (text, false),
+            },
         };
         if style == ScalarStyle::Plain && range.is_empty() {
             // The parser calls an empty node `~` and puts it at its key.
@@ -382,7 +379,7 @@ impl<'t> Builder<'t> {
             self.nodes[id].end = self.cursor;
             return;
         }
-        self.has_references |= style == ScalarStyle::Plain && text == "<<";
+        self.has_references |= style == ScalarStyle::Plain && typed && text == "<<";
         if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
             self.block_scalar(text, style, typed, range, anchor);
         } else {
@@ -443,7 +440,16 @@ impl<'t> Builder<'t> {
         if anchor != 0 {
             self.anchors.insert(anchor, id);
         }
-        self.nodes.push(Node { kind, start: range.start, end: range.end, lead, next: id + 1, anchor, explicit });
+        self.nodes.push(Node {
+            kind,
+            start: range.start,
+            end: range.end,
+            lead,
+            next: id + 1,
+            anchored: anchor != 0,
+            shared: false,
+            explicit,
+        });
         id
     }
 
@@ -499,8 +505,8 @@ impl<'t> Builder<'t> {
     }
 
     fn finish(self) -> Result<Tree<'t>, ParseError> {
-        let Builder { text, nodes, used_anchors, has_references, .. } = self;
-        Tree { text, nodes, used_anchors, has_references }.checked()
+        let Builder { text, nodes, has_references, .. } = self;
+        Tree { text, nodes, has_references }.checked()
     }
 }
 

@@ -1,0 +1,248 @@
+//! Input that wants to hurt: no panic, no hang, the right error; and what does not concern us passes through
+//! byte for byte, whatever it is.
+
+#[path = "laws/filter.rs"]
+#[allow(dead_code, reason = "shared with other tests, each of which uses a part")]
+mod filter;
+#[path = "laws/manifests.rs"]
+#[allow(dead_code, reason = "shared with other tests, each of which uses a part")]
+mod manifests;
+
+use prelit::render::{Action, Rendered, Run, Source, Survey};
+use std::fmt::Write;
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// Long for any of these inputs, even without optimization on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Renders in a thread of its own, so that a hang is a failure.
+#[track_caller]
+fn render(bytes: Vec<u8>, configuration: Option<&'static str>) -> Result<Rendered, String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let options = filter::options(Action::Inject);
+        let source = |name, bytes| Source { name, bytes, lenient: false, left_alone: None };
+        let configs: Vec<_> = configuration.iter().map(|text| source("config.yaml", text.as_bytes())).collect();
+        let stream = source("hostile.yaml", &bytes);
+        let rendered = Survey::of(&stream, &options)
+            .and_then(|survey| Run::new(options, &configs, vec![survey]))
+            .and_then(|run| run.render(&stream));
+        let _ = sender.send(rendered.map_err(|failures| {
+            let first = failures.0.first().expect("an error says why");
+            format!("{}:{}", first.position.as_ref().map_or(0, |position| position.line), first.message)
+        }));
+    });
+    receiver.recv_timeout(PATIENCE).expect("an answer, in time and without a panic")
+}
+
+/// A document that names us, so that it is parsed, but is no workload.
+fn named(body: &str) -> Vec<u8> {
+    format!("# openlit.io\napiVersion: apps/v1\n\"kind\": Deployment\nmetadata: {{name: x}}\n{body}").into_bytes()
+}
+
+#[track_caller]
+fn refused(body: &str, message: &str) {
+    let error = render(named(body), None).expect_err("it is refused");
+    assert!(error.contains(message), "{error}");
+    // What does not name us is not even looked at.
+    let unrelated = named(body)[12..].to_vec();
+    assert_eq!(render(unrelated, None).map(|rendered| rendered.splices), Ok(Vec::new()));
+}
+
+#[track_caller]
+fn passes(body: &str) {
+    assert_eq!(render(named(body), None).map(|rendered| rendered.splices), Ok(Vec::new()));
+}
+
+/// A `Deployment` that is injected, with something of the attacker's beside it.
+fn workload(beside: &str) -> Vec<u8> {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: chat\n{beside}spec:\n  template:\n    metadata:\n      labels:\n        \
+         openlit.io/instrument: \"true\"\n    spec:\n      containers:\n      - name: app\n        image: python:3.11-slim\n"
+    )
+    .into_bytes()
+}
+
+#[track_caller]
+fn injected(bytes: Vec<u8>) {
+    let rendered = render(bytes, None).expect("it is injected");
+    assert!(!rendered.splices.is_empty(), "{:?}", rendered.report);
+}
+
+#[test]
+fn alias_bombs_are_refused() {
+    let mut laughs = String::from("a0: &a0 [lol]\n");
+    for level in 1..30 {
+        let previous = level - 1;
+        let _ = writeln!(
+            laughs,
+            "a{level}: &a{level} [*a{previous}, *a{previous}, *a{previous}, *a{previous}, *a{previous}]"
+        );
+    }
+    refused(&laughs, "aliases stand for too much");
+    let mut merges = String::from("a0: &a0 {k: v}\n");
+    for level in 1..30 {
+        let previous = level - 1;
+        let _ =
+            writeln!(merges, "a{level}: &a{level} {{<<: [*a{previous}, *a{previous}, *a{previous}, *a{previous}]}}");
+    }
+    refused(&merges, "aliases stand for too much");
+    refused("a: &a [*a]\n", "stands inside the node that it refers to");
+    refused("a: &a\n  <<: *a\n", "stands inside the node that it refers to");
+    // Wide instead of deep.
+    let wide = format!("a: &a [{}]\nb: [{}]\n", "x, ".repeat(1000), "*a, ".repeat(1000));
+    refused(&wide, "aliases stand for too much");
+}
+
+#[test]
+fn deep_nesting_is_refused() {
+    for opening in ["[", "{a: ", "- ", "? ", "[{a: ", "!!t [", "&a ["] {
+        let body = format!("x:\n  {}", opening.repeat(100_000));
+        assert!(render(named(&body), None).is_err(), "{opening}");
+    }
+    let mut steps = String::from("x:\n");
+    for level in 1..5_000 {
+        let _ = writeln!(steps, "{}a:", " ".repeat(level));
+    }
+    assert!(render(named(&steps), None).is_err());
+    assert!(render(named(&"]".repeat(100_000)), None).is_err());
+}
+
+#[test]
+fn long_scalars_pass() {
+    let megabytes = 100 << 20;
+    assert_eq!(render(vec![b'a'; megabytes], None).map(|rendered| rendered.splices), Ok(Vec::new()));
+    let long = "x".repeat(megabytes / 10);
+    injected(workload(&format!("x-long: {long}\n")));
+    injected(workload(&format!("x-long: \"{long}\"\n")));
+    let lines = "  a line of it\n".repeat(megabytes / 10 / 15);
+    injected(workload(&format!("x-long: |\n{lines}")));
+}
+
+#[test]
+fn what_is_no_text_is_refused_where_it_names_us() {
+    let with = |bytes: &[u8]| [b"kind: Pod\na: openlit.io\nb: ".as_slice(), bytes, b"\n"].concat();
+    for bytes in [&b"\xff\xfe"[..], b"\xc3\x28", b"\xed\xa0\x80", b"\xf8\x88\x80\x80\x80"] {
+        let error = render(with(bytes), None).expect_err("it is refused");
+        assert!(error.contains("UTF-8"), "{error}");
+        let unrelated = [b"a: b\nc: ".as_slice(), bytes].concat();
+        assert_eq!(render(unrelated, None).map(|rendered| rendered.splices), Ok(Vec::new()));
+    }
+    assert!(render(with(b"\0"), None).is_err(), "NUL");
+    assert_eq!(render(b"a: b\0c".to_vec(), None).map(|rendered| rendered.splices), Ok(Vec::new()));
+    let text = String::from_utf8(workload("")).expect("ours");
+    let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let marked = |mark: &[u8], rest: &[u8]| [mark, rest].concat();
+    for bytes in [little.clone(), big.clone(), marked(b"\xff\xfe", &little), marked(b"\xfe\xff", &big)] {
+        let error = render(bytes, None).expect_err("it could hide a workload");
+        assert!(error.contains("UTF-16"), "{error}");
+    }
+}
+
+#[test]
+fn every_beginning_of_a_document_has_an_answer() {
+    for name in
+        ["crlf", "flow-over-lines", "json-pretty", "alias-env", "merge-supplies-env", "no-final-newline-block-scalar"]
+    {
+        let folder = format!("{}/testdata/text/{name}/input", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read(format!("{folder}.yaml")).or_else(|_| std::fs::read(format!("{folder}.json")));
+        let text = text.unwrap_or_else(|error| panic!("{folder}: {error}"));
+        for end in 0..text.len() {
+            filter::any_bytes(&text[..end]);
+        }
+    }
+}
+
+#[test]
+fn a_million_anchors_pass() {
+    let mut anchors = String::from("x:\n");
+    for number in 0..300_000 {
+        let _ = writeln!(anchors, "  a{number}: &a{number} x");
+    }
+    injected(workload(&anchors));
+    let mut aliases = String::from("x: &x y\nz:\n");
+    for number in 0..150_000 {
+        let _ = writeln!(aliases, "- &a{number} x\n- *a{number}");
+    }
+    injected(workload(&aliases));
+    injected(workload(&format!("x: [{}]\n", "&a x, ".repeat(400_000))));
+}
+
+#[test]
+fn a_hundred_thousand_keys_pass() {
+    let mut keys = String::new();
+    for number in 0..100_000 {
+        let _ = writeln!(keys, "  key-{number}: x");
+    }
+    injected(workload(&format!("x:\n{keys}")));
+    refused(&format!("x:\n{keys}  key-0: x\n"), "the key `key-0` stands twice");
+    refused(&format!("y: &y {{a: b}}\nx:\n  <<: *y\n{keys}"), "too many entries");
+    let few: String = keys.lines().take(9_000).map(|line| format!("{line}\n")).collect();
+    injected(workload(&format!("y: &y\n{few}x:\n  <<: *y\n  z: z\n")));
+    refused(&format!("y: &y\n{few}x:\n{}", "- {<<: *y}\n".repeat(1000)), "aliases stand for too much");
+}
+
+#[test]
+fn long_comments_pass() {
+    let comments = "    # a comment that goes on and on\n".repeat(20_000);
+    injected(workload(&format!("x:\n{comments}  y: z\n{comments}")));
+    injected(workload(&format!("x:\n{comments}  -\n{comments}    -\n{comments}      - y\n{comments}")));
+    let nested: String = (0..200).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
+    injected(workload(&format!("x-{nested}{comments}{}- b\n", " ".repeat(200))));
+    injected(workload(&format!("x: [{} y]\n", "\n  # comment\n".repeat(20_000))));
+}
+
+#[test]
+fn very_many_documents_pass() {
+    let empty = "---\n".repeat(1_000_000).into_bytes();
+    assert_eq!(render(empty.clone(), None).map(|rendered| rendered.splices), Ok(Vec::new()));
+    assert_eq!(render(empty, Some(filter::EVERYTHING)).map(|rendered| rendered.splices), Ok(Vec::new()));
+    let one = [b"---\n".as_slice(), &workload("")].concat();
+    let rendered = render(one.repeat(3_000), None).expect("all are injected");
+    assert_eq!(rendered.report.rows.len(), 3_000);
+    let containers: String =
+        (0..3_000).map(|number| format!("      - name: app{number}\n        image: python:3.11-slim\n")).collect();
+    injected([workload(""), containers.into_bytes()].concat());
+}
+
+#[test]
+fn odd_beginnings_have_an_answer() {
+    for text in [
+        "",
+        "\n",
+        "\u{feff}",
+        "---",
+        "...",
+        "--- ---",
+        "%YAML 1.1\n---\n",
+        "%TAG ! openlit.io\n",
+        "openlit.io",
+        "&openlit.io",
+        "*openlit.io",
+        "!openlit.io",
+        "!<openlit.io",
+        "\"openlit.io",
+        "'openlit.io",
+        "|openlit.io",
+        "? openlit.io",
+        "- openlit.io\n:",
+        "\topenlit.io: x",
+        "openlit.io:\tx",
+        "\r\ropenlit.io\r",
+        "\u{2028}openlit.io",
+        "\u{85}openlit.io: |\n\u{85}",
+        "@openlit.io",
+        "`openlit.io",
+        "{openlit.io",
+        "}openlit.io",
+        "openlit.io: [\n]\n}",
+        "openlit.io: !!binary ===",
+        "openlit.io: !!binary \u{ff}",
+    ] {
+        let _ = render(text.as_bytes().to_vec(), None);
+        filter::any_bytes(text.as_bytes());
+    }
+    passes("x: y\n");
+}
