@@ -65,7 +65,12 @@ struct Cost {
 }
 
 impl Job {
-    fn new<A: Into<OsString>>(name: &str, program: &Path, arguments: impl IntoIterator<Item = A>, input: Input) -> Self {
+    fn new<A: Into<OsString>>(
+        name: &str,
+        program: &Path,
+        arguments: impl IntoIterator<Item = A>,
+        input: Input,
+    ) -> Self {
         let arguments = arguments.into_iter().map(Into::into).collect();
         Job { name: name.to_owned(), program: program.to_path_buf(), arguments, input }
     }
@@ -135,7 +140,10 @@ fn usage_of_children() -> Outcome<(f64, i64)> {
     use nix::sys::resource::{UsageWho, getrusage};
     use nix::sys::time::TimeVal;
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let seconds = |time: TimeVal| Duration::from_secs(time.tv_sec().unsigned_abs()).as_secs_f64() + f64::from(i32::try_from(time.tv_usec()).unwrap_or(0)) / 1e6;
+    let seconds = |time: TimeVal| {
+        Duration::from_secs(time.tv_sec().unsigned_abs()).as_secs_f64()
+            + f64::from(i32::try_from(time.tv_usec()).unwrap_or(0)) / 1e6
+    };
     // macOS counts in bytes.
     let unit = if cfg!(target_os = "macos") { 1024 } else { 1 };
     Ok((seconds(usage.user_time()) + seconds(usage.system_time()), usage.max_rss() / unit))
@@ -289,7 +297,12 @@ fn many_deployments(folder: &Path, runs: usize) -> Outcome {
         missing.push("kubectl");
     }
     if answers("yq", &["--version"], "mikefarah") {
-        jobs.push(Job::new("`yq` with an expression, 1,000", Path::new("yq"), [EXPRESSION, "-"], Input::File(thousand)));
+        jobs.push(Job::new(
+            "`yq` with an expression, 1,000",
+            Path::new("yq"),
+            [EXPRESSION, "-"],
+            Input::File(thousand),
+        ));
     } else {
         missing.push("yq (github.com/mikefarah/yq, version 4)");
     }
