@@ -1,6 +1,8 @@
 //! Input that wants to hurt: no panic, no hang, the right error; and what does not concern us passes through
 //! byte for byte, whatever it is.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // Tests may panic: that is how they fail.
+
 #[path = "laws/filter.rs"]
 #[allow(dead_code, reason = "shared with other tests, each of which uses a part")]
 mod filter;

@@ -1,5 +1,7 @@
 //! The laws, over generated manifests and texts.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // Tests may panic: that is how they fail.
+
 #[path = "laws/editor.rs"]
 mod editor;
 #[path = "laws/filter.rs"]

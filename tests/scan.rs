@@ -1,6 +1,8 @@
 //! The scan against the parser: what the scan passes over holds, when every document is parsed, nothing that
 //! would be injected, renewed or removed.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // Tests may panic: that is how they fail.
+
 #[path = "laws/filter.rs"]
 #[allow(dead_code, reason = "shared with other tests, each of which uses a part")]
 mod filter;

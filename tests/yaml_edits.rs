@@ -1,6 +1,8 @@
 //! Edits of the source text, case by case: what comes out, that it means what was planned, and that
 //! taking it out again gives the bytes back.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // Tests may panic: that is how they fail.
+
 use prelit::value::{Edit, Path, Step, Value};
 use prelit::yaml::{Tree, edit, proof};
 

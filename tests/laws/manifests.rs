@@ -651,11 +651,10 @@ impl Writer {
             Node::Map(entries) => ('{', '}', entries.iter().map(|(key, value)| (Some(key.as_str()), value)).collect()),
             Node::List(items) => ('[', ']', items.iter().map(|item| (None, item)).collect()),
             Node::Flow(inner) | Node::Anchor(_, inner) => return self.json(inner, indent),
-            Node::Raw("" | "~" | "Null") => return self.out.push_str("null"),
+            Node::Raw("" | "~" | "Null") | Node::Alias(_) => return self.out.push_str("null"),
             Node::Raw("''") => return self.out.push_str("\"\""),
             Node::Raw(raw) => return self.out.push_str(raw),
             Node::Text(text, _) => return self.out.push_str(&json_text(text)),
-            Node::Alias(_) => return self.out.push_str("null"),
         };
         self.out.push(open);
         for (index, (key, value)) in parts.iter().enumerate() {
