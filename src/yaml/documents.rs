@@ -1,8 +1,13 @@
 //! A stream into documents, textually, as `kubectl`, kustomize and Argo CD do it: at lines that
 //! begin with `---`. No parser is asked, so a broken document costs nothing but itself.
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 use std::ops::Range;
+use std::sync::LazyLock;
+
+/// Searches are prepared once, not for every document.
+static MARKER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\n---"));
+static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\n..."));
 
 /// One document of a stream. The ranges are of the stream's bytes and adjoin: marker line, text, rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +29,7 @@ fn next_marker(stream: &[u8], from: usize) -> usize {
         return from;
     }
     let mut searched = from;
-    while let Some(found) = memmem::find(&stream[searched..], b"\n---") {
+    while let Some(found) = MARKER.find(&stream[searched..]) {
         let line = searched + found + 1;
         if is_marker(stream, line) {
             return line;
@@ -90,7 +95,7 @@ fn document_end(text: &[u8]) -> Option<usize> {
     if is_end(0) {
         return Some(0);
     }
-    memmem::find_iter(text, b"\n...").map(|at| at + 1).find(|line| is_end(*line))
+    END.find_iter(text).map(|at| at + 1).find(|line| is_end(*line))
 }
 
 #[cfg(test)]
