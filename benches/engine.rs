@@ -54,7 +54,6 @@ fn run() -> Result<Run, Box<dyn Error>> {
     let options = Options {
         action: Action::Inject,
         settings: Settings::default(),
-        settings_given: false,
         namespace: None,
         workloads: Vec::new(),
         force: false,
@@ -82,7 +81,7 @@ fn decide(engine: &Engine, tree: &Tree<'_>) -> Vec<Edit> {
 
 fn steps(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
     let settings = Settings::default();
-    let engine = Engine::new([], &settings, false, None);
+    let engine = Engine::new([], &settings, None);
     let tree = Tree::parse(DEPLOYMENT)?;
     let edits = decide(&engine, &tree);
     let edited = edit::edit(&tree, &edits)?;

@@ -35,10 +35,9 @@ pub fn options(action: Action, configuration: &Configuration) -> Result<Options,
         }
     }
     let namespace = configuration.namespace.clone();
-    let settings_given = configuration.settings.is_some() || !configuration.set.is_empty();
     match settings {
         Some(settings) if failures.is_empty() => {
-            Ok(Options { action, settings, settings_given, namespace, workloads, force: false, thorough: false })
+            Ok(Options { action, settings, namespace, workloads, force: false, thorough: false })
         }
         _ => Err(Failures(failures)),
     }

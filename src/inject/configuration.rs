@@ -11,6 +11,9 @@ use std::fmt::{Display, Write};
 pub use crate::api::resource::{Detection, Provider};
 pub use crate::api::settings::RunAsUser;
 
+/// The name of the settings' own profile: none that a resource can have.
+pub const PROFILE: &str = "(settings)";
+
 /// OTLP headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Headers {
@@ -41,7 +44,7 @@ pub struct InitResources {
 /// Everything that decides what is written into a selected pod template.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Configuration {
-    /// `namespace/name` or `name` of the `AutoInstrumentation`; `settings` for the default profile.
+    /// `namespace/name` or `name` of the `AutoInstrumentation`; [`PROFILE`] for the settings' own.
     pub name: String,
     /// Which packages.
     pub provider: Provider,
@@ -165,7 +168,7 @@ impl Configuration {
     pub fn from_settings(settings: &Settings) -> Self {
         let image = init_image(settings.default_provider, None, None, settings);
         Configuration {
-            name: "settings".to_owned(),
+            name: PROFILE.to_owned(),
             provider: settings.default_provider,
             init_image: image.reference,
             published_image: image.published,
@@ -452,7 +455,7 @@ mod tests {
     #[test]
     fn the_default_profile_is_made_of_the_settings() {
         let configuration = Configuration::from_settings(&Settings::default());
-        assert_eq!(configuration.name, "settings");
+        assert_eq!(configuration.name, PROFILE);
         assert_eq!(configuration.init_image, "ghcr.io/openlit/openlit-ai-instrumentation:latest");
         assert_eq!(configuration.endpoint, "http://openlit.default.svc.cluster.local:4318");
         assert_eq!(

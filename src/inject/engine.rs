@@ -4,21 +4,21 @@
 //! |---|---|---|
 //! | nothing | a resource, or the label | it is injected |
 //! | nothing | nothing | it is left alone, and the reason is told |
-//! | an injection that somebody changed | anything | it is left alone (with force: as the rows below) |
+//! | an injection that somebody changed | anything | it is left alone (with force: as the rows below, and renewed where it would be current) |
 //! | an injection | what gives the same | it is current |
 //! | an injection | what gives something else, or nothing any more | it is renewed |
 //! | an injection | nothing, and it is opted out or its configuration is known | it is taken out |
 //! | an injection | at most the label, and its configuration is not known | it is left alone |
 //!
-//! A configuration is not known when this run has no resource of its name; and the settings are not
-//! known when none were given and theirs were others: nothing is removed or pointed to a default because a
-//! file was not given.
+//! A configuration is not known when this run has no resource of its name; and the settings' profile is not
+//! known when no setting was given that it is made of and theirs were others: nothing is removed or pointed to a
+//! default because a file was not given.
 
 use super::configuration::Configuration;
 use super::containers::{Outcome, choose};
 use super::plan::{self, Plan};
 use super::record::Record;
-use super::select::{Candidate, Matches, Namespaces, Selected as By, Subject, select};
+use super::select::{self, Candidate, Matches, Namespaces, Subject};
 use super::state::{self, Injection};
 use super::undo::undo;
 use crate::api::resource::AutoInstrumentation;
@@ -28,8 +28,10 @@ use crate::api::{Finding, Reason, names};
 use crate::manifest::{PodTemplate, Role, Row, Workload, workloads_as};
 use crate::value::Edit;
 
-/// What selected a template where no resource did.
-pub const LABEL: &str = "label";
+/// What is shown for a template that no resource selects, but the label.
+const LABEL: &str = "label";
+/// The setting that decides on Knative's pods.
+const KNATIVE: &str = "OPENLIT_KNATIVE";
 
 /// All configurations of a run.
 #[derive(Debug)]
@@ -38,8 +40,6 @@ pub struct Engine {
     /// The settings' own profile, for what the label selects.
     profile: Configuration,
     settings: Settings,
-    /// Whether any setting was given, so that the profile is known.
-    settings_given: bool,
     /// The namespace of objects that name none; empty for the unnamed one.
     namespace: String,
 }
@@ -133,6 +133,28 @@ impl Verdict {
             notes: Vec::new(),
         }
     }
+
+    /// Nothing takes the place of what was to be renewed: it is taken out, for this reason.
+    pub fn becomes_removal(&mut self, cause: Option<&Finding>) {
+        let Work::Renew(edits) = std::mem::replace(&mut self.work, Work::Nothing) else { return };
+        self.work = Work::Remove(edits);
+        let finding = no_longer_selected(cause);
+        for container in self.containers.iter_mut().filter(|container| container.state == self.state) {
+            container.state = State::Removed;
+            container.reason = Some(finding.reason);
+            container.detail.clone_from(&finding.detail);
+        }
+        self.state = State::Removed;
+        self.whole = Some(finding);
+    }
+}
+
+/// The reason of any removal; what brought it about stands in the detail.
+fn no_longer_selected(cause: Option<&Finding>) -> Finding {
+    let at = cause.map(|cause| cause.at.clone()).unwrap_or_default();
+    let parts = cause.iter().flat_map(|cause| [cause.reason.code(), cause.detail.as_str()]);
+    let detail: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+    Finding::new(Reason::NoLongerSelected, at).with(detail.join(": "))
 }
 
 /// Why a selected template is not injected, as a finding or for each container.
@@ -174,8 +196,29 @@ struct Planned {
     containers: Vec<ContainerVerdict>,
 }
 
-/// What selects a template: its configuration and the name to show; or why nothing does.
-type Selected<'e> = Result<(&'e Configuration, &'e str), Finding>;
+/// What selects a template.
+#[derive(Debug, Clone, Copy)]
+struct Selected<'e> {
+    by: By,
+    configuration: &'e Configuration,
+}
+
+/// What kind of thing selects a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Resource,
+    Label,
+}
+
+impl Selected<'_> {
+    /// As it is shown.
+    fn name(&self) -> &str {
+        match self.by {
+            By::Resource => &self.configuration.name,
+            By::Label => LABEL,
+        }
+    }
+}
 
 impl Engine {
     /// An engine for a run. A resource that comes with `true` was given apart and names no namespace:
@@ -183,7 +226,6 @@ impl Engine {
     pub fn new(
         resources: impl IntoIterator<Item = (AutoInstrumentation, bool)>,
         settings: &Settings,
-        settings_given: bool,
         namespace: Option<String>,
     ) -> Self {
         let namespace = namespace.unwrap_or_default();
@@ -196,7 +238,6 @@ impl Engine {
             resources: resources.collect(),
             profile: Configuration::from_settings(settings),
             settings: settings.clone(),
-            settings_given,
             namespace,
         }
     }
@@ -214,7 +255,7 @@ impl Engine {
             Injection::Found(record) => self.inject_again(workload, template, &record, &selected, extra, force),
             Injection::None => match &selected {
                 Err(finding) => Verdict::left_alone(template, finding.clone()),
-                Ok((configuration, _)) => match self.plan(workload, template, configuration) {
+                Ok(selected) => match self.plan(workload, template, selected.configuration) {
                     Err(refused) => refused.verdict(template),
                     Ok(Planned { plan, containers }) => Verdict {
                         selected_by: None,
@@ -227,7 +268,7 @@ impl Engine {
                 },
             },
         };
-        verdict.selected_by = selected.ok().map(|(_, name)| name.to_owned());
+        verdict.selected_by = selected.ok().map(|selected| selected.name().to_owned());
         verdict.notes.splice(0..0, notes);
         verdict
     }
@@ -248,7 +289,11 @@ impl Engine {
     }
 
     /// What selects a template, and what is worth knowing about that.
-    fn select(&self, workload: &Workload<'_>, template: &PodTemplate<'_>) -> (Selected<'_>, Vec<Finding>) {
+    fn select(
+        &self,
+        workload: &Workload<'_>,
+        template: &PodTemplate<'_>,
+    ) -> (Result<Selected<'_>, Finding>, Vec<Finding>) {
         let candidates: Vec<Candidate<'_>> = self.resources.iter().map(Entry::candidate).collect();
         let namespace = Some(workload.object.namespace().unwrap_or(&self.namespace)).filter(|name| !name.is_empty());
         let subject = Subject { template, workload_labels: workload.object.labels(), namespace };
@@ -256,15 +301,14 @@ impl Engine {
             global: self.settings.global_namespace.as_deref(),
             own: Some(self.settings.webhook.namespace.as_str()),
         };
-        let selection = select(&subject, &candidates, &namespaces);
+        let selection = select::select(&subject, &candidates, &namespaces);
         let at = |(reason, detail): (Reason, String)| Finding::new(reason, template.at.clone()).with(detail);
         let selected = match selection.by {
-            By::Resource { index, .. } => {
-                let configuration = &self.resources[index].configuration;
-                Ok((configuration, configuration.name.as_str()))
+            select::Selected::Resource { index, .. } => {
+                Ok(Selected { by: By::Resource, configuration: &self.resources[index].configuration })
             }
-            By::Label { .. } => Ok((&self.profile, LABEL)),
-            By::No(reason, detail) => Err(at((reason, detail))),
+            select::Selected::Label { .. } => Ok(Selected { by: By::Label, configuration: &self.profile }),
+            select::Selected::No(reason, detail) => Err(at((reason, detail))),
         };
         (selected, selection.notes.into_iter().map(at).collect())
     }
@@ -316,16 +360,13 @@ impl Engine {
         workload: &Workload<'_>,
         template: &PodTemplate<'_>,
         record: &Record,
-        selected: &Selected<'_>,
+        selected: &Result<Selected<'_>, Finding>,
         extra: &[Row],
         force: bool,
     ) -> Verdict {
-        if let Some(finding) = state::examine(template, record) {
-            if !force {
-                return of_record(template, record, State::Edited, Work::Nothing, Some(&finding));
-            }
-            // With force what somebody changed is taken out with the rest, and decided anew.
-            return of_record(template, record, State::Stale, Work::Renew(undo(template, record)), None);
+        let edited = state::examine(template, record);
+        if let Some(finding) = edited.as_ref().filter(|_| !force) {
+            return of_record(template, record, State::Edited, Work::Nothing, Some(finding));
         }
         let unknown = || {
             let finding =
@@ -333,11 +374,15 @@ impl Engine {
             of_record(template, record, State::Skipped, Work::Nothing, Some(&finding))
         };
         let configuration = match selected {
-            Err(finding) if !force && !decides_alone(finding.reason) && !self.knows(record) => return unknown(),
+            Err(finding) if !decides_alone(finding.reason) && !self.knows(record) => return unknown(),
             Err(finding) => return removed(template, record, Some(finding)),
-            Ok((configuration, LABEL)) if !force && !self.knows_profile(record, configuration) => return unknown(),
-            Ok((configuration, _)) => *configuration,
+            Ok(Selected { by: By::Label, .. }) if !self.knows(record) => return unknown(),
+            Ok(selected) => selected.configuration,
         };
+        if edited.is_some() {
+            // With force what somebody changed is taken out with the rest, and decided anew.
+            return of_record(template, record, State::Stale, Work::Renew(undo(template, record)), None);
+        }
         let mut skipped = Vec::new();
         let standing = state::compare(template, record, |stripped| {
             let found = workloads_as(stripped, workload.object.kind, workload.object.api_version, extra);
@@ -353,13 +398,17 @@ impl Engine {
             }
         });
         let mut verdict = match standing {
-            state::State::Current => of_record(template, record, State::Current, Work::Nothing, None),
+            state::State::Current(plan) => {
+                Verdict { notes: plan.notes, ..of_record(template, record, State::Current, Work::Nothing, None) }
+            }
             state::State::Stale(plan) => Verdict {
                 notes: plan.notes,
                 ..of_record(template, record, State::Stale, Work::Renew(undo(template, record)), None)
             },
             state::State::Edited(finding) => of_record(template, record, State::Edited, Work::Nothing, Some(&finding)),
-            state::State::Refused(finding) if finding.reason == Reason::KnativeFeatures && !self.settings_given => {
+            state::State::Refused(finding)
+                if finding.reason == Reason::KnativeFeatures && !self.settings.give(KNATIVE) =>
+            {
                 return unknown();
             }
             state::State::Refused(finding) => return removed(template, record, Some(&finding)),
@@ -377,20 +426,13 @@ impl Engine {
         verdict
     }
 
-    /// Whether the configuration that an injection was made by is one of this run.
+    /// Whether the configuration that an injection was made by is one of this run: a resource of its name, or
+    /// the settings' profile, if this run was given settings that make another or if they are still the same.
     fn knows(&self, record: &Record) -> bool {
-        record.configuration == self.profile.name
-            || self.resources.iter().any(|entry| entry.configuration.name == record.configuration)
-    }
-
-    /// Whether an injection may be pointed to the settings' profile: it was made by it, with the same settings
-    /// or with others that this run replaces; or by a resource that this run has.
-    fn knows_profile(&self, record: &Record, profile: &Configuration) -> bool {
-        if record.configuration == profile.name {
-            self.settings_given || record.digest == profile.digest()
-        } else {
-            self.knows(record)
+        if record.configuration == self.profile.name {
+            return self.settings.give_profile() || record.digest == self.profile.digest();
         }
+        self.resources.iter().any(|entry| entry.configuration.name == record.configuration)
     }
 }
 
@@ -458,11 +500,7 @@ fn of_record(
 }
 
 /// A verdict that takes an injection out, and why.
-fn removed(template: &PodTemplate<'_>, record: &Record, finding: Option<&Finding>) -> Verdict {
-    // The reason is that of any removal; what brought it about stands in the detail.
-    let finding = finding.map(|finding| {
-        let cause = [finding.reason.code(), finding.detail.as_str()].into_iter().filter(|part| !part.is_empty());
-        Finding::new(Reason::NoLongerSelected, finding.at.clone()).with(cause.collect::<Vec<_>>().join(": "))
-    });
+fn removed(template: &PodTemplate<'_>, record: &Record, cause: Option<&Finding>) -> Verdict {
+    let finding = cause.map(|cause| no_longer_selected(Some(cause)));
     of_record(template, record, State::Removed, Work::Remove(undo(template, record)), finding.as_ref())
 }

@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(
             text,
             format!(
-                r#"{{"v":1,"configuration":"settings","digest":"{digest}","added":"{added}","containers":{{"app":{{}}}}}}"#
+                r#"{{"v":1,"configuration":"(settings)","digest":"{digest}","added":"{added}","containers":{{"app":{{}}}}}}"#
             )
         );
     }

@@ -57,8 +57,8 @@ pub fn strip<'v>(template: &PodTemplate<'v>, record: &Record) -> Result<Value<'v
 pub enum State {
     /// Somebody changed what was added.
     Edited(Finding),
-    /// Injecting again gives the same.
-    Current,
+    /// Injecting again gives the same: the plan for the stripped object, for its notes.
+    Current(Box<Plan>),
     /// Injecting again gives something else: the plan for the stripped object.
     Stale(Box<Plan>),
     /// Injecting again is not in order any more, for this reason.
@@ -93,7 +93,7 @@ pub fn compare<'v>(
     };
     match again(&stripped) {
         Err(finding) => State::Refused(finding),
-        Ok(plan) if plan.record == *record => State::Current,
+        Ok(plan) if plan.record == *record => State::Current(Box::new(plan)),
         Ok(plan) => State::Stale(Box::new(plan)),
     }
 }
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn what_was_just_injected_is_current() {
-        assert_eq!(state(&instrumented(&rich()), &rich()), State::Current);
+        assert!(matches!(state(&instrumented(&rich()), &rich()), State::Current(_)));
     }
 
     #[test]
@@ -169,7 +169,7 @@ mod tests {
         init["resources"]["limits"] = json!({"memory": "0.25Gi", "cpu": 0.2});
         init["volumeMounts"].as_array_mut().unwrap().push(json!({"name": "token", "mountPath": "/var/run"}));
         init["env"].as_array_mut().unwrap().insert(0, json!({"name": "AWS_REGION", "value": "x"}));
-        assert_eq!(state(&object, &rich()), State::Current);
+        assert!(matches!(state(&object, &rich()), State::Current(_)));
     }
 
     #[test]
@@ -182,7 +182,7 @@ mod tests {
         }
         object["spec"]["template"]["metadata"]["annotations"][names::ANNOTATION_SAFE_TO_EVICT] =
             json!("instrumentation-packages,cache,scratch");
-        assert_eq!(state(&object, &rich()), State::Current);
+        assert!(matches!(state(&object, &rich()), State::Current(_)));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{Action, Failure, Failures, Rendered, Run, Source, Splice, shifted};
 use crate::api::{Finding, Reason};
 use crate::inject::engine::{ContainerVerdict, Verdict, Work};
 use crate::manifest::{self, Object, PodTemplate, Workload};
-use crate::value::{Edit, Path};
+use crate::value::{Edit, Path, Value};
 use crate::yaml::documents::Document;
 use crate::yaml::edit::{self, Edited, Refusal};
 use crate::yaml::proof;
@@ -45,7 +45,7 @@ pub(super) fn decide(run: &Run, source: &Source<'_>, document: &Document) -> Res
     if is_blank(text) {
         return Ok(DocumentResult::default());
     }
-    let mut result = round(run, text, true)?;
+    let mut result = decide_text(run, text)?;
     if let Some(rest) = &document.after_end {
         let rest = &source.bytes[rest.clone()];
         if rest
@@ -65,55 +65,123 @@ fn is_blank(text: &str) -> bool {
     text.lines().all(|line| line.trim_start().is_empty() || line.trim_start().starts_with('#') || line.starts_with('%'))
 }
 
-/// Decides the document once. What must be taken out first is taken out, and the rest is decided in a second round.
-fn round(run: &Run, text: &str, first: bool) -> Result<DocumentResult, Failed> {
+/// Decides a document's text. What is to be renewed is taken out first, and everything is decided anew
+/// on the text without it: so a renewal gives what an injection of the original gives.
+fn decide_text(run: &Run, text: &str) -> Result<DocumentResult, Failed> {
     let tree = Tree::parse(text).map_err(Failed::Unparsable)?;
     let value = tree.value().map_err(Failed::Unparsable)?;
-    let found = manifest::workloads(&value, &run.options.workloads);
     let mut result = DocumentResult::default();
+    let mut decisions = decide_templates(run, &tree, &value, &mut result)?;
+    result.templates = decisions.len();
+    loop {
+        let renews = decisions.iter().any(Decision::is_renewal);
+        let (edits, edited) = carry_out(&tree, &mut decisions, renews, &mut result)?;
+        if edits.is_empty() {
+            break;
+        }
+        let new_text = edited.text(text);
+        proof::prove(value.clone(), &edits, &edited, &new_text).map_err(|error| Failed::Error(0, error.to_string()))?;
+        if !renews {
+            note_written_over(run, &edited, &mut result);
+            result.splices = edited.splices;
+            break;
+        }
+        // Where the text refuses what would take an injection's place, the old one stays: decided once more.
+        if let Some(splices) = renew(run, &new_text, &edited, &mut decisions, &mut result)? {
+            result.splices = changes(text, &edit::compose(&edited.splices, &splices, text.len()));
+            break;
+        }
+    }
+    report(&tree, &decisions, &mut result);
+    Ok(result)
+}
+
+/// Decides every template of a document.
+fn decide_templates<'v>(
+    run: &Run,
+    tree: &Tree<'_>,
+    value: &'v Value<'v>,
+    result: &mut DocumentResult,
+) -> Result<Vec<Decision<'v>>, Failed> {
+    let found = manifest::workloads(value, &run.options.workloads);
     if found.too_deep {
         return Err(Failed::unparsable(0, "lists stand in lists more than 16 deep; expected a Kubernetes manifest"));
     }
     for object in &found.references {
         let row = row_of(object, State::Skipped, Some(Reason::NoPodTemplate), "");
-        result.rows.push((offset_of(&tree, &object.at), row));
+        result.rows.push((offset_of(tree, &object.at), row));
     }
-    let sops = manifest::is_sops(&value);
+    let sops = manifest::is_sops(value);
     let mut decisions = Vec::new();
     for workload in found.workloads {
         let name = object_name(&workload.object);
         decide_workload(run, workload, sops, &mut decisions).map_err(|(at, finding)| {
             let detail = if finding.detail.is_empty() { String::new() } else { format!(" ({})", finding.detail) };
             let (sentence, remedy) = (finding.reason.sentence(), finding.reason.remedy());
-            Failed::Error(offset_of(&tree, &at.join(&finding.at)), format!("{name}: {sentence}{detail}; {remedy}"))
+            Failed::Error(offset_of(tree, &at.join(&finding.at)), format!("{name}: {sentence}{detail}; {remedy}"))
         })?;
     }
-    result.templates = decisions.len();
-    // What is to be renewed is taken out in this round, and everything is decided anew in a second.
-    let renew = first && decisions.iter().any(|decision| matches!(decision.verdict.work, Work::Renew(_)));
-    if !first && decisions.iter().any(|decision| matches!(decision.verdict.work, Work::Renew(_))) {
-        return Err(Failed::defect("an injection could not be renewed"));
+    Ok(decisions)
+}
+
+/// Decides the text anew from which old injections were taken by `taken`, and gives the splices of that text.
+/// None when it refused something: then the decisions say so, and are to be carried out again.
+fn renew(
+    run: &Run,
+    text: &str,
+    taken: &Edited,
+    decisions: &mut [Decision<'_>],
+    result: &mut DocumentResult,
+) -> Result<Option<Vec<Splice>>, Failed> {
+    let tree = Tree::parse(text).map_err(Failed::Unparsable)?;
+    let value = tree.value().map_err(Failed::Unparsable)?;
+    let mut again = decide_templates(run, &tree, &value, &mut DocumentResult::default())?;
+    if again.len() != decisions.len()
+        || again.iter().zip(&*decisions).any(|(now, before)| now.place() != before.place())
+    {
+        return Err(Failed::defect("a pod template was lost"));
     }
-    let (edits, edited) = carry_out(&tree, &mut decisions, renew, &mut result)?;
-    report(&tree, &decisions, &mut result);
-    if edits.is_empty() {
-        return Ok(result);
+    for (now, before) in again.iter_mut().zip(&*decisions) {
+        if before.is_refused() {
+            now.verdict.work = Work::Nothing;
+        } else if now.is_renewal() {
+            return Err(Failed::defect("an injection could not be renewed"));
+        }
+    }
+    let mut refusals = DocumentResult::default();
+    let (edits, edited) = carry_out(&tree, &mut again, false, &mut refusals)?;
+    if !refusals.remarks.is_empty() {
+        for (now, before) in again.into_iter().zip(decisions) {
+            if let Some(finding) =
+                now.verdict.whole.filter(|finding| is_refusal(finding.reason) && !before.is_refused())
+            {
+                before.refuse(finding);
+            }
+        }
+        result
+            .remarks
+            .extend(refusals.remarks.into_iter().map(|(offset, remark)| (taken.original_offset(offset), remark)));
+        return Ok(None);
+    }
+    for (now, before) in again.iter().zip(decisions) {
+        if before.is_renewal() && now.verdict.work == Work::Nothing {
+            before.verdict.becomes_removal(now.verdict.whole.as_ref());
+        }
     }
     let new_text = edited.text(text);
-    proof::prove(value, &edits, &edited, &new_text).map_err(|error| Failed::Error(0, error.to_string()))?;
+    proof::prove(value.clone(), &edits, &edited, &new_text).map_err(|error| Failed::Error(0, error.to_string()))?;
+    let mut written = DocumentResult::default();
+    note_written_over(run, &edited, &mut written);
+    result.remarks.extend(written.remarks.into_iter().map(|(offset, remark)| (taken.original_offset(offset), remark)));
+    Ok(Some(edited.splices))
+}
+
+/// Notes values between brackets that `remove` will not bring back as they are written.
+fn note_written_over(run: &Run, edited: &Edited, result: &mut DocumentResult) {
     if run.options.action == Action::Inject {
         let finding = Finding::new(Reason::EmptiedInFlow, Path::ROOT);
         result.remarks.extend(edited.written_over.iter().map(|offset| (*offset, remark("", &finding))));
     }
-    if renew {
-        let second = round(run, &new_text, false)?;
-        result.remarks.extend(second.remarks.into_iter().filter(|(_, remark)| is_refusal(remark.reason)));
-        let renewed = Edited { splices: second.splices, ..Edited::default() }.text(&new_text);
-        result.splices = difference(text, &renewed);
-    } else {
-        result.splices = edited.splices;
-    }
-    Ok(result)
 }
 
 /// Whether a reason says that the text does not allow an edit.
@@ -141,6 +209,27 @@ impl<'v> Decision<'v> {
 
     fn template(&self) -> &PodTemplate<'v> {
         &self.workload.templates[self.template]
+    }
+
+    /// The template's place in the document.
+    fn place(&self) -> Path {
+        self.in_document(&self.template().at)
+    }
+
+    /// Whether an old injection is to be taken out and a new one made.
+    fn is_renewal(&self) -> bool {
+        matches!(self.verdict.work, Work::Renew(_))
+    }
+
+    /// Whether the text was found not to allow it.
+    fn is_refused(&self) -> bool {
+        self.verdict.whole.as_ref().is_some_and(|finding| is_refusal(finding.reason))
+    }
+
+    /// Leaves the template as it is, because the text does not allow what was planned.
+    fn refuse(&mut self, finding: Finding) {
+        let selected_by = self.verdict.selected_by.take();
+        self.verdict = Verdict { selected_by, ..Verdict::left_alone(self.template(), finding) };
     }
 
     /// A path of the object as one of the document.
@@ -174,14 +263,14 @@ fn decide_workload<'v>(
 }
 
 /// The edits of all templates and what they do to the text, without those that the text does not
-/// allow: these are reported. When something is to be renewed, only what takes our part out is carried out.
+/// allow: these are reported. With `only_out`, only what takes our part out is carried out.
 fn carry_out(
     tree: &Tree<'_>,
     decisions: &mut [Decision<'_>],
-    renew: bool,
+    only_out: bool,
     result: &mut DocumentResult,
 ) -> Result<(Vec<Edit>, Edited), Failed> {
-    let due = |decision: &&Decision<'_>| !renew || matches!(decision.verdict.work, Work::Renew(_) | Work::Remove(_));
+    let due = |decision: &&Decision<'_>| !only_out || matches!(decision.verdict.work, Work::Renew(_) | Work::Remove(_));
     let collect =
         |decisions: &[Decision<'_>]| -> Vec<Edit> { decisions.iter().filter(due).flat_map(Decision::edits).collect() };
     let edits = collect(decisions);
@@ -201,8 +290,7 @@ fn carry_out(
             let (reason, offset, detail) = refused(tree, &refusal);
             let finding = Finding::new(reason, Path::ROOT).with(detail);
             result.remarks.push((offset, remark(&object_name(&decision.workload.object), &finding)));
-            let selected_by = decision.verdict.selected_by.take();
-            decision.verdict = Verdict { selected_by, ..Verdict::left_alone(decision.template(), finding) };
+            decision.refuse(finding);
         }
     }
     let edits = collect(decisions);
@@ -292,23 +380,23 @@ pub(super) fn offset_of(tree: &Tree<'_>, at: &Path) -> usize {
     found.map_or(0, |id| tree.node(id).start)
 }
 
-/// The lines in which two texts differ, as splices of the first.
-fn difference(old: &str, new: &str) -> Vec<Splice> {
-    if old == new {
-        return Vec::new();
-    }
+/// Splices without what they take out and put back: the lines that differ.
+fn changes(text: &str, splices: &[Splice]) -> Vec<Splice> {
+    splices.iter().flat_map(|splice| difference(&text[splice.range.clone()], splice)).collect()
+}
+
+/// The lines in which a splice and what it replaces differ.
+fn difference(old: &str, splice: &Splice) -> Vec<Splice> {
     let old_lines: Vec<&str> = old.split_inclusive('\n').collect();
-    let new_lines: Vec<&str> = new.split_inclusive('\n').collect();
-    let offsets: Vec<usize> = std::iter::once(0)
-        .chain(old_lines.iter().scan(0, |at, line| {
-            *at += line.len();
-            Some(*at)
-        }))
-        .collect();
+    let new_lines: Vec<&str> = splice.text.split_inclusive('\n').collect();
+    let mut offsets = Vec::with_capacity(old_lines.len() + 1);
+    offsets.push(splice.range.start);
+    for line in &old_lines {
+        offsets.push(offsets[offsets.len() - 1] + line.len());
+    }
     let operations = similar::capture_diff_slices(similar::Algorithm::Myers, &old_lines, &new_lines);
-    operations
-        .iter()
-        .filter(|operation| operation.tag() != similar::DiffTag::Equal)
+    let changed = operations.iter().filter(|operation| operation.tag() != similar::DiffTag::Equal);
+    changed
         .map(|operation| {
             let range = operation.old_range();
             Splice { range: offsets[range.start]..offsets[range.end], text: new_lines[operation.new_range()].concat() }

@@ -44,8 +44,6 @@ pub struct Options {
     pub action: Action,
     /// The settings.
     pub settings: Settings,
-    /// Whether any setting was given, so that the default profile is known.
-    pub settings_given: bool,
     /// The namespace of objects that name none.
     pub namespace: Option<String>,
     /// Kinds that the user named, with the paths of their pod templates.
@@ -140,7 +138,7 @@ impl Run {
         }
         let kinds = crate::manifest::kind_names(&options.workloads);
         let scan = Scan::new(kinds, !resources.is_empty());
-        let engine = Engine::new(resources, &options.settings, options.settings_given, options.namespace.clone());
+        let engine = Engine::new(resources, &options.settings, options.namespace.clone());
         Ok(Run { options, engine, scan, remarks })
     }
 

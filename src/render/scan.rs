@@ -79,18 +79,22 @@ fn hides_text(text: &[u8]) -> bool {
 /// The kind of a document that is a block mapping and says it once, plainly: `kind: Deployment` at
 /// the start of a line. None where that is not certain.
 ///
-/// Lines that begin at column 0 are keys of the root, if no text goes on there: so every such line
-/// must look like `word:`, a comment, or an item of a list.
+/// Lines that begin at column 0 are keys of the root, if the root begins there and no text goes on there:
+/// so the first line with content must, and every such line must look like `word:`, a comment, or an item of
+/// a list. (Text in quotes cannot go on at column 0 below a key that stands there.)
 fn plain_kind(document: &[u8]) -> Option<&[u8]> {
     let mut kind = None;
+    let mut begun = false;
     let mut line = 0;
     while line < document.len() {
         let end = memchr(b'\n', &document[line..]).map_or(document.len(), |at| line + at);
         let content = &document[line..end];
         match content.first() {
-            None | Some(b' ' | b'#' | b'\r') => {}
+            None | Some(b'#' | b'\r') => {}
+            Some(b' ') if begun || matches!(content.trim_ascii_start().first(), None | Some(b'#')) => {}
             Some(b'-') if matches!(content.get(1), None | Some(b' ' | b'\r')) => {}
             Some(first) if first.is_ascii_alphabetic() => {
+                begun = true;
                 let colon = memchr(b':', content)?;
                 if !content[..colon].iter().all(u8::is_ascii_alphanumeric) {
                     return None;
@@ -152,6 +156,10 @@ mod tests {
         assert_eq!(kind("? kind\n: Service\n"), None);
         assert_eq!(kind("kind:\tPod\n"), None);
         assert_eq!(kind("metadata:\n  kind: Pod\n"), None);
+        assert_eq!(kind("  # comment\n\nkind: Pod\n"), Some("Pod"));
+        // The root stands at column 1, and the text in quotes goes on at column 0.
+        assert_eq!(kind(" kind: Deployment\n x: \"\nkind: ConfigMap\na: b\n  \"\n"), None);
+        assert_eq!(kind(" kind: Deployment\n x: '\nkind: ConfigMap\na: b\n  '\n"), None);
     }
 
     #[test]

@@ -237,7 +237,7 @@ impl Subject<'_> {
         if contains(self.bytes, b"AutoInstrumentation") {
             return None;
         }
-        Some(Engine::new(resources, &all_settings(), false, None))
+        Some(Engine::new(resources, &all_settings(), None))
     }
 }
 
@@ -273,7 +273,6 @@ pub fn options(action: Action) -> Options {
     Options {
         action,
         settings: all_settings(),
-        settings_given: false,
         namespace: None,
         workloads: Vec::new(),
         force: false,

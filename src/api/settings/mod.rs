@@ -14,7 +14,7 @@ use super::quantity::Quantity;
 use super::resource::{Detection, Provider, PullPolicy};
 use super::syntax;
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Something that is wrong with a setting.
@@ -163,6 +163,8 @@ pub struct Settings {
     pub workloads: Vec<String>,
     /// Settings of the webhook itself; they decide nothing that is injected.
     pub webhook: WebhookSettings,
+    /// The names of the settings that were given, and are not defaults.
+    pub given: BTreeSet<String>,
 }
 
 /// Settings of the webhook itself; they decide nothing that is injected.
@@ -216,6 +218,19 @@ pub struct Telemetry(pub BTreeMap<String, String>);
 impl std::fmt::Debug for Telemetry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Settings {
+    /// Whether a setting was given.
+    pub fn give(&self, name: &str) -> bool {
+        self.given.contains(name)
+    }
+
+    /// Whether any setting was given that the profile of labelled pods is made of.
+    pub fn give_profile(&self) -> bool {
+        const OTHERS: [&str; 3] = ["OPENLIT_KNATIVE", "OPENLIT_GLOBAL_NAMESPACE", "OPENLIT_WORKLOADS"];
+        self.given.iter().any(|name| name.starts_with("OPENLIT_") && !OTHERS.contains(&name.as_str()))
     }
 }
 
@@ -308,6 +323,7 @@ impl Reader {
             global_namespace: self.optional("OPENLIT_GLOBAL_NAMESPACE"),
             workloads: file::list_items(&self.text("OPENLIT_WORKLOADS")),
             webhook: self.webhook(),
+            given: self.values.keys().cloned().collect(),
         };
         self.check_together(&settings);
         settings

@@ -9,11 +9,15 @@
 //! | `flow` | flow collections and JSON, between brackets |
 //! | `scalars` | the text of scalars |
 //! | `restore` | places where an old value stands behind a mark |
+//! | [`compose()`] | two rounds of splices as one |
 
 mod block;
+mod compose;
 mod flow;
 mod restore;
 mod scalars;
+
+pub use compose::compose;
 
 use super::style::Style;
 use super::tree::{NodeId, NodeKind, ParseError, Tree};
@@ -106,6 +110,27 @@ impl Edited {
         }
         text.push_str(&original[at..]);
         text
+    }
+}
+
+impl Edited {
+    /// The offset in the original text of what stands at an offset of the edited one: for what was put
+    /// there, the place where it was put.
+    pub fn original_offset(&self, offset: usize) -> usize {
+        // How far the edited text is ahead of the original.
+        let (mut original, mut edited) = (0, 0);
+        for splice in &self.splices {
+            let kept = splice.range.start - original;
+            if offset < edited + kept {
+                break;
+            }
+            if offset < edited + kept + splice.text.len() {
+                return splice.range.start;
+            }
+            edited += kept + splice.text.len();
+            original = splice.range.end;
+        }
+        original + (offset - edited)
     }
 }
 
