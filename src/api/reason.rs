@@ -91,6 +91,9 @@ reasons! {
     IncompatiblePython, "incompatible-python", Warning, "the published init image holds packages for CPython 3.11 on glibc, and the container runs another", "use python:3.11 (not alpine), a customInitImage for it, or openlit.io/inject-python: \"true\"";
     NameConflict, "name-conflict", Finding, "a volume, mount path or init container that is not ours already has our name", "rename it";
     ConfigurationWarning, "configuration-warning", Warning, "the AutoInstrumentation is valid, and has something that is probably not meant", "look at the field that is named";
+    NoContainers, "no-containers", Info, "the pod template has no container", "look whether the field is spelt `containers`";
+    UnreachedInjection, "unreached-injection", Warning, "the document carries openlit.io/injection in a place that is no pod template to this run", "name its kind with --workload, as when it was injected";
+    UnknownMark, "unknown-mark", Warning, "a label or annotation under openlit.io/ has no meaning as it is written", "correct its key or value";
     // Notes on what was injected
     PythonAssumed, "python-assumed", Note, "the only container that could be Python is taken for it", "say so with openlit.io/container-languages, or set detection: strict";
     LabelOnWorkload, "label-on-workload", Note, "the label stands on the workload, where the webhook cannot see it", "move it to spec.template.metadata.labels";

@@ -16,6 +16,7 @@
 
 use super::configuration::Configuration;
 use super::containers::{Outcome, choose};
+use super::mistakes::mistakes;
 use super::plan::{self, Plan};
 use super::record::Record;
 use super::select::{self, Candidate, Matches, Namespaces, Subject};
@@ -26,7 +27,7 @@ use crate::api::selector::LabelSelector;
 use crate::api::settings::{Knative, Settings};
 use crate::api::{Finding, Reason, names};
 use crate::manifest::{PodTemplate, Role, Row, Workload, workloads_as};
-use crate::value::Edit;
+use crate::value::{Edit, Value};
 
 /// What is shown for a template that no resource selects, but the label.
 const LABEL: &str = "label";
@@ -249,10 +250,15 @@ impl Engine {
 
     /// Decides what injecting does to a template of a workload. `extra` are the kinds that the user named.
     pub fn inject(&self, workload: &Workload<'_>, template: &PodTemplate<'_>, extra: &[Row], force: bool) -> Verdict {
-        let (selected, notes) = self.select(workload, template);
+        let (selected, mut notes) = self.select(workload, template);
+        notes.extend(mistakes(workload, template, |key| self.asks_for(key)));
         let mut verdict = match state::read(template) {
             Injection::Unreadable(finding) => Verdict::left_alone(template, finding),
             Injection::Found(record) => self.inject_again(workload, template, &record, &selected, extra, force),
+            Injection::None if lost_its_record(template) => {
+                let at = template.annotations.key(names::ANNOTATION_INJECTION);
+                Verdict::left_alone(template, Finding::new(Reason::UnreadableRecord, at).with("it is missing"))
+            }
             Injection::None => match &selected {
                 Err(finding) => Verdict::left_alone(template, finding.clone()),
                 Ok(selected) => match self.plan(workload, template, selected.configuration) {
@@ -286,6 +292,16 @@ impl Engine {
                 _ => Ok(Some(removed(template, &record, None))),
             },
         }
+    }
+
+    /// Whether the selector of some resource asks for a label.
+    fn asks_for(&self, key: &str) -> bool {
+        let asks = |selector: &LabelSelector| {
+            selector.match_labels.contains_key(key) || selector.match_expressions.iter().any(|one| one.key == key)
+        };
+        self.resources
+            .iter()
+            .any(|entry| asks(&entry.resource.spec.selector) || entry.resource.spec.ignore.as_ref().is_some_and(asks))
     }
 
     /// What selects a template, and what is worth knowing about that.
@@ -322,6 +338,9 @@ impl Engine {
     ) -> Result<Planned, Refused> {
         if workload.knative && self.settings.knative != Knative::Render {
             return Err(Refused::Whole(Finding::new(Reason::KnativeFeatures, template.at.clone())));
+        }
+        if !template.containers.iter().any(|container| container.role == Role::App) {
+            return Err(Refused::Whole(Finding::new(Reason::NoContainers, template.at.clone())));
         }
         let choice = choose(template, configuration);
         let mut notes = Vec::new();
@@ -434,6 +453,18 @@ impl Engine {
         }
         self.resources.iter().any(|entry| entry.configuration.name == record.configuration)
     }
+}
+
+/// Whether a template without a record has our own init container: somebody took the annotation away.
+fn lost_its_record(template: &PodTemplate<'_>) -> bool {
+    template
+        .containers
+        .iter()
+        .filter(|container| container.role != Role::App && container.name == names::INIT_CONTAINER)
+        .any(|init| {
+            let command = init.value.get("command").and_then(Value::as_list).unwrap_or_default();
+            command.iter().any(|word| word.as_text().is_some_and(|word| word.contains(names::SETUP_SCRIPT)))
+        })
 }
 
 /// Whether a reason for not selecting holds whatever configurations there are.

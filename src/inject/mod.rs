@@ -20,6 +20,7 @@ mod image;
 mod init_container;
 mod isolated;
 mod language;
+mod mistakes;
 pub mod plan;
 pub mod record;
 mod resource_attributes;

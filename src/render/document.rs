@@ -5,6 +5,7 @@ use super::report::{Position, Remark, Row, State};
 use super::{Action, Failure, Failures, Rendered, Run, Source, Splice, shifted};
 use crate::api::{Finding, Reason};
 use crate::inject::engine::{ContainerVerdict, Verdict, Work};
+use crate::inject::state;
 use crate::manifest::{self, Object, PodTemplate, Workload};
 use crate::value::{Edit, Path, Value};
 use crate::yaml::documents::Document;
@@ -20,6 +21,8 @@ pub(super) struct DocumentResult {
     rows: Vec<(usize, Row)>,
     remarks: Vec<(usize, Remark)>,
     templates: usize,
+    /// Whether a template carries an injection, readable or not.
+    pub(super) has_record: bool,
 }
 
 /// A document that could not be decided.
@@ -73,6 +76,7 @@ fn decide_text(run: &Run, text: &str) -> Result<DocumentResult, Failed> {
     let mut result = DocumentResult::default();
     let mut decisions = decide_templates(run, &tree, &value, &mut result)?;
     result.templates = decisions.len();
+    result.has_record = decisions.iter().any(|decision| state::read(decision.template()) != state::Injection::None);
     loop {
         let renews = decisions.iter().any(Decision::is_renewal);
         let (edits, edited) = carry_out(&tree, &mut decisions, renews, &mut result)?;

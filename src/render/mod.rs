@@ -12,8 +12,8 @@ pub mod report;
 mod scan;
 mod survey;
 
-use crate::api::Reason;
 use crate::api::settings::Settings;
+use crate::api::{Reason, names};
 use crate::inject::engine::Engine;
 use crate::manifest::Row as KindRow;
 use crate::yaml;
@@ -181,6 +181,8 @@ impl Run {
             let bytes = &source.bytes[document.text.start..document_end(&document)];
             if self.options.thorough || concerned && self.scan.must_parse(bytes) {
                 work.push(document);
+            } else if concerned {
+                rendered.report.remarks.extend(unreached_injection(source, &lines, &document.text));
             }
         }
         let decide = |document: &Document| document::decide(self, source, document);
@@ -192,7 +194,12 @@ impl Run {
         let mut failures = Failures::default();
         for (document, result) in work.iter().zip(results) {
             match result {
-                Ok(result) => result.append_to(&mut rendered, &lines, document.text.start),
+                Ok(result) => {
+                    if !result.has_record {
+                        rendered.report.remarks.extend(unreached_injection(source, &lines, &document.text));
+                    }
+                    result.append_to(&mut rendered, &lines, document.text.start);
+                }
                 Err(failed) => {
                     // Where everything is parsed, what need not be is no error.
                     let lenient = source.lenient || !self.scan.must_parse(&source.bytes[document.text.clone()]);
@@ -203,6 +210,19 @@ impl Run {
         rendered.report.counts.files_changed = usize::from(!rendered.splices.is_empty());
         if failures.0.is_empty() { Ok(rendered) } else { Err(failures) }
     }
+}
+
+/// What is to be said of a document in which no pod template carries an injection, though our annotation stands in it.
+fn unreached_injection(source: &Source<'_>, lines: &Lines<'_>, document: &Range<usize>) -> Option<Remark> {
+    let found = memchr::memmem::find(&source.bytes[document.clone()], names::ANNOTATION_INJECTION.as_bytes())?;
+    let position = lines.position(document.start + found);
+    Some(Remark {
+        position,
+        object: String::new(),
+        field: String::new(),
+        reason: Reason::UnreachedInjection,
+        detail: String::new(),
+    })
 }
 
 /// A source that is no text: an error, or a remark.

@@ -67,13 +67,16 @@ impl Iterator for Documents<'_> {
         let marked = start + byte_order_mark(&stream[start..]);
         let mut content_on_marker = false;
         let mut text = marked;
+        let mut after_marker = marked;
         if is_marker(stream, marked) {
             let line_end = memchr::memchr(b'\n', &stream[marked..]).map_or(stream.len(), |at| marked + at + 1);
             let rest = stream[marked + 3..line_end].trim_ascii();
             content_on_marker = !rest.is_empty() && rest[0] != b'#';
-            text = line_end;
+            // What stands on the marker's line is looked at too, though only to refuse it.
+            text = if content_on_marker { marked } else { line_end };
+            after_marker = line_end;
         }
-        let end = if text < stream.len() { next_marker(stream, text) } else { stream.len() };
+        let end = if text < stream.len() { next_marker(stream, after_marker) } else { stream.len() };
         self.next = (end < stream.len()).then_some(end);
         text += byte_order_mark(&stream[text..end]);
         let after_end = document_end(&stream[text..end]).map(|at| text + at..end);

@@ -270,14 +270,7 @@ fn all_settings() -> Settings {
 
 /// What a run is to do: everything that can be rendered is.
 pub fn options(action: Action) -> Options {
-    Options {
-        action,
-        settings: all_settings(),
-        namespace: None,
-        workloads: Vec::new(),
-        force: false,
-        thorough: false,
-    }
+    Options { action, settings: all_settings(), namespace: None, workloads: Vec::new(), force: false, thorough: false }
 }
 
 /// The edited source.

@@ -100,6 +100,7 @@ fn made_input(path: &Path) -> Result<Option<Vec<u8>>, String> {
     if path.join("given-config.yaml").is_file() {
         options.extend(["--config".to_owned(), "given-config.yaml".to_owned()]);
     }
+    options.extend(text(path, "given-args").unwrap_or_default().lines().map(str::to_owned));
     let run = prelit(path, &["inject"], &options, &["-"], Some(given.as_bytes()));
     if run.code != 0 {
         return Err(format!("given.yaml cannot be injected: exit {}\n{}", run.code, run.stderr()));
