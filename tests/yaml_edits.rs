@@ -370,3 +370,9 @@ fn tagged_keys_are_read_as_go_yaml_reads_them() {
     assert_eq!(value.dig(&["a", "openlit"]).and_then(Value::as_text), Some("x"));
     assert_eq!(value.dig(&["a", "<<"]).and_then(Value::as_text), Some("y"));
 }
+
+#[test]
+fn a_key_without_a_colon_ends_where_it_ends() {
+    there_and_back("a:\n  ? k\nb: c\n", &[add("a", "x", "v")], "a:\n  ? k\n  x: v\nb: c\n", &[delete("a.x")]);
+    there_and_back("? k", &[add("", "x", "v")], "? k\nx: v", &[delete("x")]);
+}

@@ -350,8 +350,8 @@ impl<'t> Builder<'t> {
             },
         };
         if style == ScalarStyle::Plain && range.is_empty() {
-            // The parser calls an empty node `~` and puts it at its key.
-            let id = self.leaf(NodeKind::Scalar { text: Cow::Borrowed(""), style, typed }, range, anchor);
+            // The parser calls an empty node `~` and puts it at its key, or at whatever comes next.
+            let id = self.push(NodeKind::Scalar { text: Cow::Borrowed(""), style, typed }, range, anchor);
             self.nodes[id].start = self.cursor;
             self.nodes[id].end = self.cursor;
             return;
@@ -397,7 +397,6 @@ impl<'t> Builder<'t> {
     /// Adds a node without children.
     fn leaf(&mut self, kind: NodeKind<'t>, range: Range<usize>, anchor: usize) -> NodeId {
         let id = self.push(kind, range.clone(), anchor);
-        self.nodes[id].next = id + 1;
         self.cursor = self.cursor.max(range.end);
         id
     }
@@ -469,7 +468,7 @@ impl<'t> Builder<'t> {
         let next = self.nodes.len();
         // The parser's own end of a block collection is at the next token, past comments.
         let last = &self.nodes[open.last];
-        let end = if self.nodes[open.id].is_flow() || open.children == 0 { end } else { last.end.max(last.lead + 1) };
+        let end = if self.nodes[open.id].is_flow() || open.children == 0 { end } else { last.end };
         self.nodes[open.id].next = next;
         self.nodes[open.id].end = end;
         self.cursor = self.cursor.max(end);

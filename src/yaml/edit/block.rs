@@ -231,7 +231,7 @@ impl Editor<'_, '_> {
             .iter()
             .map(|item| {
                 let item = self.tree.node(*item);
-                item.lead..item.end.max(item.lead + 1)
+                item.lead..item.end
             })
             .collect();
         self.delete_spans(id, &spans, deleted)
@@ -243,8 +243,7 @@ impl Editor<'_, '_> {
         let mut spans = Vec::new();
         let mut deleted = Vec::new();
         for (key, value) in tree.entries(id) {
-            let value = tree.node(value);
-            spans.push(tree.node(key).start..value.end.max(value.lead + 1));
+            spans.push(tree.node(key).start..tree.node(value).end);
             deleted.push(keys.contains(&key));
         }
         self.delete_spans(id, &spans, &deleted)
