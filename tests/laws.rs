@@ -1,5 +1,7 @@
 //! The laws, over generated manifests and texts.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "laws/editor.rs"]
 mod editor;
 #[path = "laws/filter.rs"]

@@ -1,6 +1,8 @@
 //! Edits of the source text, case by case: what comes out, that it means what was planned, and that
 //! taking it out again gives the bytes back.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use prelit::value::{Edit, Path, Step, Value};
 use prelit::yaml::{Tree, edit, proof};
 

@@ -3,6 +3,7 @@
 
 use super::style::Style;
 use crate::value::{Scalar, ScalarType, Value, scalar};
+use std::fmt::Write;
 
 /// Where a scalar is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,9 +33,14 @@ impl Block<'_> {
         indent(self.out, column);
     }
 
+    /// Writes text, in quotes where it needs them.
+    pub fn text(&mut self, content: &str) {
+        text(self.out, content, Place::Block);
+    }
+
     /// `key:` and the value, the key's column given; the line has been begun.
     pub fn entry(&mut self, key: &str, value: &Value<'_>, column: usize) {
-        text(self.out, key, Place::Block);
+        self.text(key);
         self.out.push(':');
         self.after_colon(value, column);
     }
@@ -197,7 +203,7 @@ pub fn scalar_text(out: &mut String, scalar: &Scalar<'_>, place: Place) {
         ScalarType::Int(value) => out.push_str(&value.to_string()),
         // What JSON reads as this number; others keep their text.
         ScalarType::Float(value) if value.is_finite() => {
-            out.push_str(&Value::Scalar(scalar.clone()).to_json().to_string())
+            out.push_str(&Value::Scalar(scalar.clone()).to_json().to_string());
         }
         ScalarType::Float(_) => out.push_str(scalar.as_str()),
     }
@@ -241,7 +247,8 @@ pub fn escape(out: &mut String, text: &str) {
             '\t' => out.push_str("\\t"),
             // Control characters, and what YAML 1.1 takes for line breaks or refuses.
             '\0'..='\u{1f}' | '\u{7f}'..='\u{a0}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
-                out.push_str(&format!("\\u{:04x}", u32::from(character)));
+                // Writing to a text cannot fail.
+                let _ = write!(out, "\\u{:04x}", u32::from(character));
             }
             _ => out.push(character),
         }

@@ -22,7 +22,7 @@ pub enum Entry {
     Overridden(NodeId, NodeId),
 }
 
-impl<'t> Tree<'t> {
+impl Tree<'_> {
     /// The value of the whole document; null when it is empty.
     ///
     /// # Errors

@@ -113,11 +113,12 @@ impl Editor<'_, '_> {
                 if !merged {
                     block.entry(key, value, column);
                 } else if crate::yaml::emit::is_block(value) {
-                    block.out.push_str(&format!("{key}: {MARK} {MERGED}"));
+                    block.text(key);
+                    block.out.extend([": ", MARK, " ", MERGED]);
                     block.below_key(value, column);
                 } else {
                     block.entry(key, value, column);
-                    block.out.push_str(&format!(" {MARK} {MERGED}"));
+                    block.out.extend([" ", MARK, " ", MERGED]);
                 }
             }
         })?;

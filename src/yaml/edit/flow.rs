@@ -158,12 +158,11 @@ impl Editor<'_, '_> {
             return Err(self.unsupported(id, "the list has no such item"));
         }
         let Some(previous) = at.checked_sub(1).and_then(|index| spans.get(index)) else {
-            match spans.first() {
-                Some(first) => self.insert(first.start, format!("{written}{between}")),
-                None => {
-                    let (before, after) = self.around_first(id, &layout, newline);
-                    self.insert(self.tree.node(id).start + 1, format!("{before}{written}{after}"));
-                }
+            if let Some(first) = spans.first() {
+                self.insert(first.start, format!("{written}{between}"));
+            } else {
+                let (before, after) = self.around_first(id, &layout, newline);
+                self.insert(self.tree.node(id).start + 1, format!("{before}{written}{after}"));
             }
             return Ok(());
         };
