@@ -89,9 +89,10 @@ fn yaml_text() -> impl Strategy<Value = String> {
         "é: ü€😀 # ü",
     ]);
     let lines = prop::collection::vec((0usize..4, line), 1..14);
-    (lines, any::<bool>(), any::<bool>()).prop_map(|(lines, crlf, last)| {
+    let start = prop::sample::select(vec!["", "", "", "", "\u{feff}", "---\n", "# first\n"]);
+    (start, lines, any::<bool>(), any::<bool>()).prop_map(|(start, lines, crlf, last)| {
         let newline = if crlf { "\r\n" } else { "\n" };
-        let mut text = String::new();
+        let mut text = start.to_owned();
         for (indent, line) in lines {
             text.push_str(&"  ".repeat(indent));
             text.push_str(line);

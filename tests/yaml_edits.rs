@@ -378,3 +378,30 @@ fn a_key_without_a_colon_ends_where_it_ends() {
     there_and_back("a:\n  ? k\nb: c\n", &[add("a", "x", "v")], "a:\n  ? k\n  x: v\nb: c\n", &[delete("a.x")]);
     there_and_back("? k", &[add("", "x", "v")], "? k\nx: v", &[delete("x")]);
 }
+
+#[test]
+fn a_byte_order_mark_is_no_column() {
+    there_and_back("\u{feff}a: b\nc: d\n", &[add("", "k", "v")], "\u{feff}a: b\nc: d\nk: v\n", &[delete("k")]);
+    there_and_back(
+        "\u{feff}- name: A\n",
+        &[append("", 0, &["F"])],
+        "\u{feff}- name: F\n  value: \"1\"\n- name: A\n",
+        &[delete("[0]")],
+    );
+}
+
+#[test]
+fn a_marker_is_no_item() {
+    there_and_back(
+        "--- # first\n- name: A\n",
+        &[append("", 0, &["F"])],
+        "--- # first\n- name: F\n  value: \"1\"\n- name: A\n",
+        &[delete("[0]")],
+    );
+}
+
+#[test]
+fn a_key_in_brackets_gets_a_colon_only_on_one_line() {
+    assert_eq!(edited("{a, b: c}\n", &[prefix("a", "/x")]), "{a: /x, b: c}\n");
+    refused("t: {\n  two\n  words\n}\n", &[prefix("t.two words", "/x")], "over several lines");
+}

@@ -4,6 +4,7 @@
 //! that children are walked without pointers. What the parser does not report (dashes, colons,
 //! explicit keys, the true end of block scalars) is found in the gaps once, here.
 
+use super::documents::byte_order_mark;
 use super::gaps;
 use crate::value::{ScalarType, scalar};
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle, Tag};
@@ -291,7 +292,7 @@ impl<'t> Builder<'t> {
             open: Vec::new(),
             anchors: HashMap::new(),
             has_references: false,
-            cursor: 0,
+            cursor: byte_order_mark(text.as_bytes()),
             documents: 0,
         }
     }
@@ -301,6 +302,8 @@ impl<'t> Builder<'t> {
         match event {
             Event::DocumentStart(..) => {
                 self.documents += 1;
+                // A marker's dashes are no items, and a byte order mark is nothing at all.
+                self.cursor = if self.text[range.clone()].starts_with("---") { range.end } else { self.cursor };
                 if self.documents > 1 {
                     return Err(ParseError::new(
                         range.start,

@@ -205,7 +205,7 @@ impl Editor<'_, '_> {
         let mut lines = String::new();
         write(&mut Block { out: &mut lines, style: self.style, newline });
         // Every line was begun with a line break; it belongs at its end, unless the text has none there.
-        if position == 0 || text.as_bytes()[position - 1] == b'\n' {
+        if gaps::line_start(text, position) == position {
             lines.drain(..newline.len());
             lines.push_str(newline);
         }
