@@ -405,3 +405,11 @@ fn a_key_in_brackets_gets_a_colon_only_on_one_line() {
     assert_eq!(edited("{a, b: c}\n", &[prefix("a", "/x")]), "{a: /x, b: c}\n");
     refused("t: {\n  two\n  words\n}\n", &[prefix("t.two words", "/x")], "over several lines");
 }
+
+#[test]
+fn an_indicator_with_text_behind_it_needs_no_quotes() {
+    let cut = [Edit::Cut { scalar: path("v"), bytes: 3 }];
+    there_and_back("v: ?}\n", &[prefix("v", "/a:")], "v: /a:?}\n", &cut);
+    there_and_back("v: -,x\n", &[prefix("v", "/a:")], "v: /a:-,x\n", &cut);
+    assert_eq!(edited("{v: /a:-}\n", &cut), "{v: \"-\"}\n");
+}
