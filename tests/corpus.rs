@@ -1,7 +1,7 @@
 //! The laws over real manifests, written by others. They are kept beside the checkout, since they are not
 //! ours; without them the test says so and passes.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)] // Tests may panic: that is how they fail.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "laws/filter.rs"]
 #[allow(dead_code, reason = "shared with other tests, each of which uses a part")]

@@ -1,7 +1,7 @@
 //! Input that wants to hurt: no panic, no hang, the right error; and what does not concern us passes through
 //! byte for byte, whatever it is.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)] // Tests may panic: that is how they fail.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "laws/filter.rs"]
 #[allow(dead_code, reason = "shared with other tests, each of which uses a part")]
@@ -181,7 +181,7 @@ fn a_hundred_thousand_keys_pass() {
     injected(workload(&format!("x:\n{keys}")));
     refused(&format!("x:\n{keys}  key-0: x\n"), "the key `key-0` stands twice");
     refused(&format!("y: &y {{a: b}}\nx:\n  <<: *y\n{keys}"), "too many entries");
-    let few: String = keys.lines().take(9_000).map(|line| format!("{line}\n")).collect();
+    let few: String = keys.split_inclusive('\n').take(9_000).collect();
     injected(workload(&format!("y: &y\n{few}x:\n  <<: *y\n  z: z\n")));
     refused(&format!("y: &y\n{few}x:\n{}", "- {<<: *y}\n".repeat(1000)), "aliases stand for too much");
 }
@@ -191,7 +191,7 @@ fn long_comments_pass() {
     let comments = "    # a comment that goes on and on\n".repeat(20_000);
     injected(workload(&format!("x:\n{comments}  y: z\n{comments}")));
     injected(workload(&format!("x:\n{comments}  -\n{comments}    -\n{comments}      - y\n{comments}")));
-    let nested: String = (0..200).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
+    let nested: String = (0..200).flat_map(|level| [" ".repeat(level), "a:\n".to_owned()]).collect();
     injected(workload(&format!("x-{nested}{comments}{}- b\n", " ".repeat(200))));
     injected(workload(&format!("x: [{} y]\n", "\n  # comment\n".repeat(20_000))));
 }
@@ -204,8 +204,10 @@ fn very_many_documents_pass() {
     let one = [b"---\n".as_slice(), &workload("")].concat();
     let rendered = render(one.repeat(3_000), None).expect("all are injected");
     assert_eq!(rendered.report.rows.len(), 3_000);
-    let containers: String =
-        (0..3_000).map(|number| format!("      - name: app{number}\n        image: python:3.11-slim\n")).collect();
+    let mut containers = String::new();
+    for number in 0..3_000 {
+        let _ = write!(containers, "      - name: app{number}\n        image: python:3.11-slim\n");
+    }
     injected([workload(""), containers.into_bytes()].concat());
 }
 

@@ -1,7 +1,7 @@
 //! The scan against the parser: what the scan passes over holds, when every document is parsed, nothing that
 //! would be injected, renewed or removed.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)] // Tests may panic: that is how they fail.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "laws/filter.rs"]
 #[allow(dead_code, reason = "shared with other tests, each of which uses a part")]
@@ -107,7 +107,7 @@ proptest! {
         let spec = "spec:\n  containers:\n  - {name: app, image: python:3.11-slim}\n";
         let pod = format!("metadata:\n  labels:\n        {label}\n{spec}");
         let text = if kind == "Job" {
-            let template: String = pod.lines().map(|line| format!("    {line}\n")).collect();
+            let template: String = pod.lines().flat_map(|line| ["    ", line, "\n"]).collect();
             format!("apiVersion: {version}\nkind: {kind}\nspec:\n  template:\n{template}")
         } else {
             format!("apiVersion: {version}\nkind: {kind}\n{pod}")

@@ -1,7 +1,7 @@
 //! Edits of the source text, case by case: what comes out, that it means what was planned, and that
 //! taking it out again gives the bytes back.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)] // Tests may panic: that is how they fail.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use prelit::value::{Edit, Path, Step, Value};
 use prelit::yaml::{Tree, edit, proof};
@@ -371,4 +371,45 @@ fn tagged_keys_are_read_as_go_yaml_reads_them() {
     let value = tree.value().unwrap();
     assert_eq!(value.dig(&["a", "openlit"]).and_then(Value::as_text), Some("x"));
     assert_eq!(value.dig(&["a", "<<"]).and_then(Value::as_text), Some("y"));
+}
+
+#[test]
+fn a_key_without_a_colon_ends_where_it_ends() {
+    there_and_back("a:\n  ? k\nb: c\n", &[add("a", "x", "v")], "a:\n  ? k\n  x: v\nb: c\n", &[delete("a.x")]);
+    there_and_back("? k", &[add("", "x", "v")], "? k\nx: v", &[delete("x")]);
+}
+
+#[test]
+fn a_byte_order_mark_is_no_column() {
+    there_and_back("\u{feff}a: b\nc: d\n", &[add("", "k", "v")], "\u{feff}a: b\nc: d\nk: v\n", &[delete("k")]);
+    there_and_back(
+        "\u{feff}- name: A\n",
+        &[append("", 0, &["F"])],
+        "\u{feff}- name: F\n  value: \"1\"\n- name: A\n",
+        &[delete("[0]")],
+    );
+}
+
+#[test]
+fn a_marker_is_no_item() {
+    there_and_back(
+        "--- # first\n- name: A\n",
+        &[append("", 0, &["F"])],
+        "--- # first\n- name: F\n  value: \"1\"\n- name: A\n",
+        &[delete("[0]")],
+    );
+}
+
+#[test]
+fn a_key_in_brackets_gets_a_colon_only_on_one_line() {
+    assert_eq!(edited("{a, b: c}\n", &[prefix("a", "/x")]), "{a: /x, b: c}\n");
+    refused("t: {\n  two\n  words\n}\n", &[prefix("t.two words", "/x")], "over several lines");
+}
+
+#[test]
+fn an_indicator_with_text_behind_it_needs_no_quotes() {
+    let cut = [Edit::Cut { scalar: path("v"), bytes: 3 }];
+    there_and_back("v: ?}\n", &[prefix("v", "/a:")], "v: /a:?}\n", &cut);
+    there_and_back("v: -,x\n", &[prefix("v", "/a:")], "v: /a:-,x\n", &cut);
+    assert_eq!(edited("{v: /a:-}\n", &cut), "{v: \"-\"}\n");
 }

@@ -97,5 +97,5 @@ fn nearly(key: &str, known: &[&'static str], elsewhere: &[&'static str]) -> Opti
 }
 
 fn entries<'v>(map: &'v Value<'v>) -> impl Iterator<Item = (&'v str, &'v Value<'v>)> {
-    map.as_map().into_iter().flat_map(|map| map.iter())
+    map.as_map().into_iter().flat_map(crate::value::Map::iter)
 }

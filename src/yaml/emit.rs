@@ -33,9 +33,14 @@ impl Block<'_> {
         indent(self.out, column);
     }
 
+    /// Writes text, in quotes where it needs them.
+    pub fn text(&mut self, content: &str) {
+        text(self.out, content, Place::Block);
+    }
+
     /// `key:` and the value, the key's column given; the line has been begun.
     pub fn entry(&mut self, key: &str, value: &Value<'_>, column: usize) {
-        text(self.out, key, Place::Block);
+        self.text(key);
         self.out.push(':');
         self.after_colon(value, column);
     }

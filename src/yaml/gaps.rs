@@ -1,6 +1,7 @@
 //! What stands between nodes: white space, comments, indicators and properties. The parser reports
 //! nodes only, so this is where dashes, colons and line ends are found.
 
+use super::documents::byte_order_mark;
 use std::ops::Range;
 
 /// The offset of the first byte from `from` on that is neither white space nor in a comment.
@@ -57,9 +58,10 @@ pub fn next_line(text: &str, at: usize) -> usize {
     memchr::memchr(b'\n', &text.as_bytes()[at..]).map_or(text.len(), |found| at + found + 1)
 }
 
-/// The start of the line that holds `at`.
+/// The start of the line that holds `at`; a byte order mark is not part of the first line.
 pub fn line_start(text: &str, at: usize) -> usize {
-    memchr::memrchr(b'\n', &text.as_bytes()[..at]).map_or(0, |found| found + 1)
+    let before = &text.as_bytes()[..at];
+    memchr::memrchr(b'\n', before).map_or_else(|| byte_order_mark(before), |found| found + 1)
 }
 
 /// The column of `at`, in characters from 0.

@@ -4,6 +4,7 @@
 //! that children are walked without pointers. What the parser does not report (dashes, colons,
 //! explicit keys, the true end of block scalars) is found in the gaps once, here.
 
+use super::documents::byte_order_mark;
 use super::{gaps, simple};
 use crate::value::{ScalarType, scalar};
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle, Tag};
@@ -314,7 +315,7 @@ impl<'t> Builder<'t> {
             open: Vec::new(),
             anchors: HashMap::new(),
             has_references: false,
-            cursor: 0,
+            cursor: byte_order_mark(text.as_bytes()),
             documents: 0,
         }
     }
@@ -324,6 +325,8 @@ impl<'t> Builder<'t> {
         match event {
             Event::DocumentStart(..) => {
                 self.documents += 1;
+                // A marker's dashes are no items, and a byte order mark is nothing at all.
+                self.cursor = if self.text[range.clone()].starts_with("---") { range.end } else { self.cursor };
                 if self.documents > 1 {
                     return Err(ParseError::new(
                         range.start,
@@ -373,8 +376,8 @@ impl<'t> Builder<'t> {
             },
         };
         if style == ScalarStyle::Plain && range.is_empty() {
-            // The parser calls an empty node `~` and puts it at its key.
-            let id = self.leaf(NodeKind::Scalar { text: Cow::Borrowed(""), style, typed }, range, anchor);
+            // The parser calls an empty node `~` and puts it at its key, or at whatever comes next.
+            let id = self.push(NodeKind::Scalar { text: Cow::Borrowed(""), style, typed }, range, anchor);
             self.nodes[id].start = self.cursor;
             self.nodes[id].end = self.cursor;
             return;
@@ -420,7 +423,6 @@ impl<'t> Builder<'t> {
     /// Adds a node without children.
     fn leaf(&mut self, kind: NodeKind<'t>, range: Range<usize>, anchor: usize) -> NodeId {
         let id = self.push(kind, range.clone(), anchor);
-        self.nodes[id].next = id + 1;
         self.cursor = self.cursor.max(range.end);
         id
     }
@@ -492,7 +494,7 @@ impl<'t> Builder<'t> {
         let next = self.nodes.len();
         // The parser's own end of a block collection is at the next token, past comments.
         let last = &self.nodes[open.last];
-        let end = if self.nodes[open.id].is_flow() || open.children == 0 { end } else { last.end.max(last.lead + 1) };
+        let end = if self.nodes[open.id].is_flow() || open.children == 0 { end } else { last.end };
         // A block sequence begins at its first dash, wherever the parser says it does.
         if let NodeKind::Sequence { flow: false } = self.nodes[open.id].kind
             && open.children > 0

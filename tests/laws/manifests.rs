@@ -469,6 +469,10 @@ impl Writer {
         self.comment(0, choices);
     }
 
+    fn write<const N: usize>(&mut self, parts: [&str; N]) {
+        self.out.extend(parts);
+    }
+
     fn begin(&mut self, column: usize) {
         self.out.extend(std::iter::repeat_n(' ', column));
     }
@@ -501,7 +505,7 @@ impl Writer {
             }
             match key.as_str() {
                 "<<" => self.out.push_str(key),
-                _ if choices.once_in(16) => self.out.push_str(&format!("\"{key}\"")),
+                _ if choices.once_in(16) => self.write(["\"", key, "\""]),
                 _ => self.out.push_str(key),
             }
             self.out.push(':');
@@ -533,7 +537,7 @@ impl Writer {
                 }
             }
             Node::Anchor(name, inner) => {
-                self.out.push_str(&format!(" &{name}"));
+                self.write([" &", name]);
                 match &**inner {
                     Node::Map(entries) => {
                         self.end_line(choices);
@@ -544,7 +548,7 @@ impl Writer {
                 }
             }
             Node::Alias(name) => {
-                self.out.push_str(&format!(" *{name}"));
+                self.write([" *", name]);
                 self.end_line(choices);
             }
             Node::Raw(raw) => {
@@ -573,7 +577,7 @@ impl Writer {
         self.out.push(' ');
         match quotes {
             Quotes::Plain if !special && !typed && !text.starts_with('-') => self.out.push_str(text),
-            Quotes::Single => self.out.push_str(&format!("'{}'", text.replace('\'', "''"))),
+            Quotes::Single => self.write(["'", &text.replace('\'', "''"), "'"]),
             Quotes::Literal | Quotes::LiteralStripped | Quotes::LiteralKept | Quotes::Folded if !text.is_empty() => {
                 self.out.push_str(match quotes {
                     Quotes::Literal => "|",
@@ -607,7 +611,7 @@ impl Writer {
             Node::List(items) => ('[', ']', items.iter().map(|item| (None, item)).collect()),
             Node::Flow(inner) => return self.flow(inner, lines, close),
             Node::Anchor(name, inner) => {
-                self.out.push_str(&format!("&{name} "));
+                self.write(["&", name, " "]);
                 return self.flow(inner, lines, close);
             }
             Node::Raw("") => return self.out.push_str("null"),
@@ -619,9 +623,9 @@ impl Writer {
             {
                 return self.out.push_str(text);
             }
-            Node::Text(text, Quotes::Single) => return self.out.push_str(&format!("'{}'", text.replace('\'', "''"))),
+            Node::Text(text, Quotes::Single) => return self.write(["'", &text.replace('\'', "''"), "'"]),
             Node::Text(text, _) => return self.out.push_str(&json_text(text)),
-            Node::Alias(name) => return self.out.push_str(&format!("*{name}")),
+            Node::Alias(name) => return self.write(["*", name]),
         };
         self.out.push(open);
         for (index, (key, value)) in parts.iter().enumerate() {

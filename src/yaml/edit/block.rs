@@ -200,7 +200,7 @@ impl Editor<'_, '_> {
         let mut lines = String::new();
         write(&mut Block { out: &mut lines, style: self.style, newline });
         // Every line was begun with a line break; it belongs at its end, unless the text has none there.
-        if position == 0 || text.as_bytes()[position - 1] == b'\n' {
+        if gaps::line_start(text, position) == position {
             lines.drain(..newline.len());
             lines.push_str(newline);
         }
@@ -227,7 +227,7 @@ impl Editor<'_, '_> {
             .iter()
             .map(|item| {
                 let item = self.tree.node(*item);
-                item.lead..item.end.max(item.lead + 1)
+                item.lead..item.end
             })
             .collect();
         self.delete_spans(id, &spans, deleted)
@@ -239,8 +239,7 @@ impl Editor<'_, '_> {
         let mut spans = Vec::new();
         let mut deleted = Vec::new();
         for (key, value) in tree.entries(id) {
-            let value = tree.node(value);
-            spans.push(tree.node(key).start..value.end.max(value.lead + 1));
+            spans.push(tree.node(key).start..tree.node(value).end);
             deleted.push(keys.contains(&key));
         }
         self.delete_spans(id, &spans, &deleted)

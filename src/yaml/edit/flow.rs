@@ -98,17 +98,25 @@ impl Editor<'_, '_> {
 
     /// Puts a value in the place of a null, an alias or nothing between brackets. There is no room for
     /// a mark: what stood there is gone.
-    pub(super) fn write_out_in_flow(&mut self, id: NodeId, value: &Value<'_>) {
-        let node = self.tree.node(id);
+    pub(super) fn write_out_in_flow(&mut self, id: NodeId, value: &Value<'_>) -> Result<(), Refusal> {
+        let tree = self.tree;
+        let node = tree.node(id);
         self.done.written_over.push(node.start);
         let mut text = String::new();
-        if node.is_empty() {
-            let has_colon = self.tree.text[..node.start].ends_with(':');
-            text.push_str(if has_colon { " " } else { ": " });
+        if node.is_empty() && tree.text[..node.start].ends_with(':') {
+            text.push(' ');
+        } else if node.is_empty() {
+            // `{a, b}`: the key, which stands right before its value, gets its colon now.
+            let key = tree.node(id.saturating_sub(1));
+            if tree.text[key.start..key.end].contains('\n') {
+                return Err(self.unsupported(id, "a key over several lines gets no value; write it on one line"));
+            }
+            text.push_str(": ");
         }
         let layout = self.layout_of_value(id);
         self.write_part(&mut text, &Part { key: None, value }, &layout, node.start);
         self.done.splices.push(Splice { range: node.start..node.end, text });
+        Ok(())
     }
 
     /// A mapping of one pair in a sequence can do without braces; a place is missing there.

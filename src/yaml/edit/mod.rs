@@ -204,10 +204,7 @@ impl Editor<'_, '_> {
             return Err(self.unsupported(id, "an anchor on an empty value is not edited; write the value out"));
         }
         match parent {
-            Parent::Flow => {
-                self.write_out_in_flow(id, value);
-                Ok(())
-            }
+            Parent::Flow => self.write_out_in_flow(id, value),
             Parent::BlockEntry { .. } | Parent::BlockItem => self.write_out_in_block(id, value, parent),
             Parent::Root => Err(self.unsupported(id, "the document is empty")),
         }

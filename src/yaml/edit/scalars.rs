@@ -12,11 +12,12 @@ impl Editor<'_, '_> {
         if !edits.below.is_empty() || !edits.adds.is_empty() || edits.wants_list() {
             return Err(self.unsupported(id, "a scalar stands where a list or a map was expected"));
         }
+        let in_flow = matches!(parent, Parent::Flow);
         if let Some(bytes) = edits.cut {
-            self.cut(id, bytes)?;
+            self.cut(id, bytes, in_flow)?;
         }
         match edits.prefix {
-            Some(prefix) => self.prefix(id, prefix, matches!(parent, Parent::Flow)),
+            Some(prefix) => self.prefix(id, prefix, in_flow),
             None => Ok(()),
         }
     }
@@ -48,7 +49,7 @@ impl Editor<'_, '_> {
         Ok(())
     }
 
-    fn cut(&mut self, id: NodeId, bytes: usize) -> Result<(), Refusal> {
+    fn cut(&mut self, id: NodeId, bytes: usize, in_flow: bool) -> Result<(), Refusal> {
         let tree = self.tree;
         let node = tree.node(id);
         let NodeKind::Scalar { text, style, .. } = &node.kind else { return Ok(()) };
@@ -74,7 +75,7 @@ impl Editor<'_, '_> {
             ScalarStyle::Plain if !raw.starts_with(taken) => {
                 return Err(self.unsupported(id, "what is to be taken is written over several lines"));
             }
-            ScalarStyle::Plain if stands_plain(&text[bytes..]) => self.delete(node.start..node.start + bytes),
+            ScalarStyle::Plain if stands_plain(&text[bytes..], in_flow) => self.delete(node.start..node.start + bytes),
             ScalarStyle::Plain => self.quote(id, "", bytes)?,
         }
         Ok(())
@@ -126,10 +127,18 @@ fn stays_plain(prefix: &str, text: &str, in_flow: bool) -> bool {
 }
 
 /// Whether what is left of a plain scalar may stand as it is.
-fn stands_plain(text: &str) -> bool {
-    !text.starts_with([
-        '-', '?', ':', ',', '[', ']', '{', '}', '#', '&', '*', '!', '|', '>', '\'', '"', '%', '@', '`', ' ',
-    ]) || text.starts_with(['-', '?', ':']) && text[1..].starts_with(|c: char| c.is_ascii_alphanumeric())
+fn stands_plain(text: &str, in_flow: bool) -> bool {
+    let mut characters = text.chars();
+    match characters.next() {
+        Some('-' | '?' | ':') => characters
+            .next()
+            .is_some_and(|next| !next.is_whitespace() && !(in_flow && matches!(next, ',' | '[' | ']' | '{' | '}'))),
+        Some(first) => !matches!(
+            first,
+            ',' | '[' | ']' | '{' | '}' | '#' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`' | ' '
+        ),
+        None => true,
+    }
 }
 
 /// How many bytes of a double-quoted text write `taken`. None where that text goes over lines.
