@@ -243,11 +243,6 @@ impl Engine {
         }
     }
 
-    /// Whether any resource is there, so that a template can be selected that does not name us.
-    pub fn has_resources(&self) -> bool {
-        !self.resources.is_empty()
-    }
-
     /// Decides what injecting does to a template of a workload. `extra` are the kinds that the user named.
     pub fn inject(&self, workload: &Workload<'_>, template: &PodTemplate<'_>, extra: &[Row], force: bool) -> Verdict {
         let (selected, mut notes) = self.select(workload, template);

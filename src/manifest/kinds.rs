@@ -57,8 +57,6 @@ pub struct Added {
     pub init_containers: &'static [&'static str],
     /// Names of variables, likewise.
     pub env: &'static [&'static str],
-    /// Names of volumes, likewise.
-    pub volumes: &'static [&'static str],
     /// Labels, and which of their values are the controller's.
     pub labels: &'static [(&'static str, Given)],
     /// A Python program that the controller runs in the first container, whatever its image.
@@ -103,11 +101,6 @@ impl Added {
     pub fn has_env(&self, name: &str) -> bool {
         listed(self.env, name)
     }
-
-    /// Whether the controller adds a volume of this name.
-    pub fn has_volume(&self, name: &str) -> bool {
-        listed(self.volumes, name)
-    }
 }
 
 fn listed(names: &[&str], name: &str) -> bool {
@@ -118,8 +111,7 @@ fn listed(names: &[&str], name: &str) -> bool {
 }
 
 /// Nothing: the controllers of Kubernetes itself and of Argo Rollouts copy the template.
-pub static NOTHING: Added =
-    Added { containers: &[], init_containers: &[], env: &[], volumes: &[], labels: &[], runs: None };
+pub static NOTHING: Added = Added { containers: &[], init_containers: &[], env: &[], labels: &[], runs: None };
 
 /// `KubeRay`, from its `controllers/ray/common/pod.go` and `utils/constant.go`: the first container
 /// always runs `ray start`, which the controller appends to the user's command.
@@ -127,7 +119,7 @@ pub static KUBERAY: Added = Added {
     containers: &["autoscaler", "ray-history-collector", "ray-job-submitter"],
     init_containers: &["wait-gcs-ready", "wait-for-tls-ip-san"],
     env: &["RAY_*", "FQ_RAY_IP", "KUBERAY_*", "REDIS_USERNAME", "REDIS_PASSWORD"],
-    volumes: &["shared-mem", "ray-logs", "ray-tls", "ray-token", "gcs-storage"],
+
     labels: &[
         ("app.kubernetes.io/name", Given::Is("kuberay")),
         ("app.kubernetes.io/created-by", Given::Is("kuberay-operator")),
@@ -162,7 +154,7 @@ pub static KUBEFLOW: Added = Added {
         "NVIDIA_VISIBLE_DEVICES",
         "NVIDIA_DRIVER_CAPABILITIES",
     ],
-    volumes: &["mpi-job-config", "mpi-job-kubectl", "ssh-auth", "ssh-home"],
+
     labels: &[],
     runs: None,
 };
@@ -172,7 +164,7 @@ pub static ARGO: Added = Added {
     containers: &["wait", "supervisor", "artifact-plugin-*"],
     init_containers: &["init", "init-artifact-*"],
     env: &["ARGO_*", "TRACEPARENT", "TRACESTATE"],
-    volumes: &["var-run-argo", "tmp-dir-argo", "argo-*", "input-artifacts", "exec-sa-token", "kubeconfig"],
+
     labels: &[],
     runs: None,
 };
@@ -182,7 +174,7 @@ pub static KNATIVE: Added = Added {
     containers: &["queue-proxy"],
     init_containers: &[],
     env: &["PORT", "K_*"],
-    volumes: &["knative-var-log", "knative-token-volume", "pod-info", "server-certs"],
+
     labels: &[("app", Given::SameAs("serving.knative.dev/revision"))],
     runs: None,
 };
@@ -193,7 +185,7 @@ pub static KSERVE: Added = Added {
     containers: &["queue-proxy", "agent", "modelcar"],
     init_containers: &["storage-initializer", "modelcar-init"],
     env: &["PORT", "K_*", "STORAGE_CONFIG"],
-    volumes: &["knative-var-log", "knative-token-volume", "pod-info", "server-certs", "kserve-*"],
+
     labels: &[
         ("app", Given::SameAs("serving.knative.dev/revision")),
         ("app", Given::Begins("isvc.")),

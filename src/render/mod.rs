@@ -147,11 +147,6 @@ impl Run {
         &self.remarks
     }
 
-    /// Whether a source that holds nothing of ours can change at all.
-    pub fn has_configurations(&self) -> bool {
-        self.engine.has_resources()
-    }
-
     /// Decides one source.
     ///
     /// # Errors
@@ -256,18 +251,6 @@ fn not_utf8(bytes: &[u8]) -> Option<&'static str> {
 
 fn remark_on_file(lines: &Lines<'_>, reason: Reason) -> Remark {
     Remark { position: lines.position(0), object: String::new(), field: String::new(), reason, detail: String::new() }
-}
-
-/// The pieces of the edited source, in order, borrowed: what stays and what is new.
-pub fn pieces<'p>(bytes: &'p [u8], splices: &'p [Splice]) -> impl Iterator<Item = &'p [u8]> {
-    let mut at = 0;
-    let edited = splices.iter().flat_map(move |splice| {
-        let kept = at..splice.range.start;
-        at = splice.range.end;
-        [&bytes[kept], splice.text.as_bytes()]
-    });
-    let end = splices.last().map_or(0, |splice| splice.range.end);
-    edited.chain([&bytes[end..]]).filter(|piece| !piece.is_empty())
 }
 
 /// A range moved by an offset.

@@ -45,11 +45,6 @@ impl Survey {
         }
         Ok(survey)
     }
-
-    /// Whether a configuration was found.
-    pub fn has_resources(&self) -> bool {
-        !self.resources.is_empty()
-    }
 }
 
 fn survey(source: &Source<'_>, options: &Options, apart: bool) -> Result<Survey, Failures> {

@@ -8,7 +8,7 @@ use prelit::api::settings::{self, Settings};
 use prelit::inject::engine::{Engine, Work};
 use prelit::manifest;
 use prelit::render::report::{Report, State};
-use prelit::render::{Action, Failures, Options, Rendered, Run, Source, Survey, pieces};
+use prelit::render::{Action, Failures, Options, Rendered, Run, Source, Splice, Survey};
 use prelit::value::patch::to_json_patch;
 use prelit::value::{Edit, Value};
 use prelit::yaml::{Tree, documents};
@@ -275,7 +275,14 @@ pub fn options(action: Action) -> Options {
 
 /// The edited source.
 pub fn apply(bytes: &[u8], rendered: &Rendered) -> Vec<u8> {
-    pieces(bytes, &rendered.splices).flatten().copied().collect()
+    let (mut edited, mut at) = (Vec::new(), 0);
+    for Splice { range, text } in &rendered.splices {
+        edited.extend_from_slice(&bytes[at..range.start]);
+        edited.extend_from_slice(text.as_bytes());
+        at = range.end;
+    }
+    edited.extend_from_slice(&bytes[at..]);
+    edited
 }
 
 /// What `check` would complain of is what `inject` changes.
