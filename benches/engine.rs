@@ -5,7 +5,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use prelit::api::settings::Settings;
 use prelit::inject::engine::{Engine, Verdict, Work};
 use prelit::manifest::workloads;
-use prelit::render::{Action, Options, Run, Source, pieces};
+use prelit::render::{Action, Options, Run, Source};
 use prelit::value::Edit;
 use prelit::yaml::{Tree, edit, proof};
 use std::error::Error;
@@ -68,7 +68,7 @@ fn source(text: &str) -> Source<'_> {
 
 fn injected(run: &Run, text: &str) -> Result<String, Box<dyn Error>> {
     let rendered = run.render(&source(text)).map_err(|failures| format!("{failures:?}"))?;
-    Ok(String::from_utf8(pieces(text.as_bytes(), &rendered.splices).collect::<Vec<_>>().concat())?)
+    Ok(edit::Edited { splices: rendered.splices, ..edit::Edited::default() }.text(text))
 }
 
 fn decide(engine: &Engine, tree: &Tree<'_>) -> Vec<Edit> {
