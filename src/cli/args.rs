@@ -1,7 +1,7 @@
 //! The command line as types: every flag, as a user reads about it. Knows nothing of what the
 //! flags do.
 
-#![allow(clippy::doc_markdown)] // The comments are the help that users read.
+#![allow(clippy::doc_markdown, rustdoc::broken_intra_doc_links)] // The comments are the help that users read.
 
 use crate::api::syntax;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum, ValueHint};

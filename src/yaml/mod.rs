@@ -2,7 +2,7 @@
 //!
 //! | step | module |
 //! |---|---|
-//! | a stream into documents, at the lines that Kubernetes splits at | [`documents`] |
+//! | a stream into documents, at the lines that Kubernetes splits at | [`mod@documents`] |
 //! | a document into nodes with spans | [`tree`]; `simple` where it is written simply |
 //! | nodes into values: aliases, merge keys, keys as text | `resolve` |
 //! | values into text, in the style of their surroundings | `emit` |

@@ -1,7 +1,7 @@
 //! Edits as splices of the source text: what a plan asks for, carried out in the file's own style.
 //!
 //! Every edit of block YAML only adds text; what it replaces is kept in a comment (see
-//! [`super::was`]). Removal takes that text out again.
+//! `was`). Removal takes that text out again.
 //!
 //! | module | what it edits |
 //! |---|---|
