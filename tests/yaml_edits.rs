@@ -376,6 +376,7 @@ fn tagged_keys_are_read_as_go_yaml_reads_them() {
 #[test]
 fn a_key_without_a_colon_ends_where_it_ends() {
     there_and_back("a:\n  ? k\nb: c\n", &[add("a", "x", "v")], "a:\n  ? k\n  x: v\nb: c\n", &[delete("a.x")]);
+    there_and_back("m:\n  ? k\n: v\n", &[add("m", "x", "v")], "m:\n  ? k\n  x: v\n: v\n", &[delete("m.x")]);
     there_and_back("? k", &[add("", "x", "v")], "? k\nx: v", &[delete("x")]);
 }
 

@@ -73,7 +73,7 @@ pub struct Node<'t> {
     /// After its last byte. For a block scalar after its last line, before the line break.
     pub end: usize,
     /// The indicator that introduces it: the dash of a block sequence's item, the colon of a mapping's
-    /// value; else its own start.
+    /// value, the question mark of a key that has one; else its own start.
     pub lead: usize,
     /// The index after its last descendant.
     pub next: NodeId,
@@ -470,9 +470,13 @@ impl<'t> Builder<'t> {
                 }
                 None => (start, true),
             },
-            NodeKind::Mapping { .. } if is_value => {
-                let explicit = self.nodes[previous].explicit;
-                match gaps::find_indicator(self.text, self.cursor, b':', b"") {
+            NodeKind::Mapping { flow } if is_value => {
+                let Node { explicit, lead: mark, .. } = self.nodes[previous];
+                // The colon of an entry written with `?` stands below that; another is the next entry's.
+                let is_its_own = |colon: &usize| {
+                    flow || !explicit || gaps::column(self.text, *colon) == gaps::column(self.text, mark)
+                };
+                match gaps::find_indicator(self.text, self.cursor, b':', b"").filter(is_its_own) {
                     Some(colon) => {
                         self.cursor = colon + 1;
                         (colon, explicit)
@@ -483,7 +487,10 @@ impl<'t> Builder<'t> {
             }
             NodeKind::Mapping { flow } => {
                 let past: &[u8] = if flow { b"," } else { b"" };
-                (start, gaps::find_indicator(self.text, self.cursor, b'?', past).is_some_and(|mark| mark < start))
+                match gaps::find_indicator(self.text, self.cursor, b'?', past).filter(|mark| *mark < start) {
+                    Some(mark) => (mark, true),
+                    None => (start, false),
+                }
             }
             _ => (start, false),
         }

@@ -128,11 +128,10 @@ fn stays_plain(prefix: &str, text: &str, in_flow: bool) -> bool {
 
 /// Whether what is left of a plain scalar may stand as it is.
 fn stands_plain(text: &str, in_flow: bool) -> bool {
+    let ends = |next: char| next.is_whitespace() || in_flow && matches!(next, ',' | '[' | ']' | '{' | '}');
     let mut characters = text.chars();
     match characters.next() {
-        Some('-' | '?' | ':') => characters
-            .next()
-            .is_some_and(|next| !next.is_whitespace() && !(in_flow && matches!(next, ',' | '[' | ']' | '{' | '}'))),
+        Some('-' | '?' | ':') => characters.next().is_some_and(|next| !ends(next)),
         Some(first) => !matches!(
             first,
             ',' | '[' | ']' | '{' | '}' | '#' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`' | ' '
