@@ -2,6 +2,8 @@
 //! every machine. Knows what a chart and a kustomization look like as files, and nothing of what
 //! stands in a manifest.
 
+#[cfg(unix)]
+use super::stream;
 use crate::api::Reason;
 use crate::render::kustomization::{Kustomizations, Renaming, is_kustomization};
 use crate::render::{Failure, Failures};
@@ -19,6 +21,10 @@ pub const STDIN: &str = "<stdin>";
 
 /// A larger file is no manifest but an accident, or an attack.
 const MAX_BYTES: u64 = 1 << 30;
+
+/// Room for a stream whose length nobody knows. Memory that is not written to costs nothing, and
+/// growing would copy what was read.
+const ROOM_FOR_STDIN: u64 = 64 << 20;
 
 /// One thing to read.
 #[derive(Debug, Clone)]
@@ -93,12 +99,27 @@ pub fn read(input: &Input) -> Result<Vec<u8>, Failures> {
             let size = file.metadata().map_or(0, |metadata| metadata.len());
             read_bounded(file, size)
         }),
-        None => read_bounded(io::stdin().lock(), 0),
+        None => read_stdin(),
     };
     result.map_err(|error| {
         let message = format!("{}: cannot be read: {error}", input.name);
         Failures(vec![Failure { position: None, message, source_line: None }])
     })
+}
+
+/// Past the buffer of the standard library, which would copy every byte once more.
+#[cfg(unix)]
+fn read_stdin() -> io::Result<Vec<u8>> {
+    use std::os::fd::AsFd;
+    let file = fs::File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    stream::widen(&file);
+    let size = file.metadata().map_or(0, |metadata| metadata.len());
+    read_bounded(file, size.max(ROOM_FOR_STDIN))
+}
+
+#[cfg(not(unix))]
+fn read_stdin() -> io::Result<Vec<u8>> {
+    read_bounded(io::stdin().lock(), ROOM_FOR_STDIN)
 }
 
 fn read_bounded(source: impl Read, size: u64) -> io::Result<Vec<u8>> {

@@ -136,6 +136,19 @@ pub fn write_all(out: &mut impl Write, pieces: &[&[u8]]) -> io::Result<()> {
     out.flush()
 }
 
+/// Lets a pipe hold more, so that the processes at its ends wake each other less often. Anything
+/// that is no pipe, or a system that does not allow it, stays as it is.
+#[cfg(unix)]
+pub fn widen(pipe: &std::fs::File) {
+    /// What Linux grants everybody.
+    #[cfg(target_os = "linux")]
+    const PIPE: usize = 1 << 20;
+    #[cfg(target_os = "linux")]
+    let _refused = rustix::pipe::fcntl_setpipe_size(pipe, PIPE);
+    #[cfg(not(target_os = "linux"))]
+    let _ = pipe;
+}
+
 /// Writes to stdout, past its line buffer. A reader that has gone away is no error: it has seen
 /// what it wanted.
 ///
@@ -147,7 +160,10 @@ pub fn to_stdout(pieces: &[&[u8]]) -> io::Result<()> {
     let result = {
         use std::os::fd::AsFd;
         let out = io::stdout().as_fd().try_clone_to_owned().map(std::fs::File::from);
-        out.and_then(|mut out| write_all(&mut out, pieces))
+        out.and_then(|mut out| {
+            widen(&out);
+            write_all(&mut out, pieces)
+        })
     };
     #[cfg(not(unix))]
     let result = write_all(&mut io::stdout().lock(), pieces);
