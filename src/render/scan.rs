@@ -10,13 +10,19 @@
 //! A block mapping that shows its own `kind` plainly is passed over if that kind holds no pods.
 
 use crate::api::names;
-use memchr::{memchr, memchr_iter, memmem};
+use memchr::memmem::{self, Finder};
+use memchr::{memchr, memchr3_iter};
+use std::sync::LazyLock;
+
+/// Searches are prepared once, not for every document.
+static GROUP: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(names::GROUP));
+static KIND: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(names::KIND));
 
 /// What is looked for.
 #[derive(Debug, Clone)]
 pub struct Scan {
     /// The kinds that can hold a workload, or their group; lists are known by their ending.
-    kinds: Vec<String>,
+    kinds: Vec<Finder<'static>>,
     /// Whether a selector can match a document that does not name us.
     has_selectors: bool,
     /// Whether every document is parsed.
@@ -26,12 +32,12 @@ pub struct Scan {
 impl Scan {
     /// A scan for these kinds.
     pub fn new<'k>(kinds: impl Iterator<Item = &'k str>, has_selectors: bool, thorough: bool) -> Self {
-        Scan { kinds: kinds.map(str::to_owned).collect(), has_selectors, thorough }
+        Scan { kinds: kinds.map(|kind| Finder::new(kind).into_owned()).collect(), has_selectors, thorough }
     }
 
     /// Whether any document of a stream can need parsing: one look at all of it.
     pub fn may_concern(&self, stream: &[u8]) -> bool {
-        self.thorough || self.has_selectors || memmem::find(stream, names::GROUP.as_bytes()).is_some() || hides_text(stream)
+        self.thorough || self.has_selectors || GROUP.find(stream).is_some() || hides_text(stream)
     }
 
     /// Whether a document must be parsed.
@@ -39,31 +45,37 @@ impl Scan {
         if self.thorough {
             return true;
         }
-        if !self.has_selectors && memmem::find(document, names::GROUP.as_bytes()).is_none() {
+        if !self.has_selectors && GROUP.find(document).is_none() {
             return hides_text(document);
         }
         match plain_kind(document) {
             // A kind that others have too (`Service`) is known by its group.
             Some(kind) => kind.ends_with(b"List") || self.kinds.iter().any(|known| {
-                known.as_bytes() == kind || known.contains('.') && memmem::find(document, known.as_bytes()).is_some()
+                known.needle() == kind || known.needle().contains(&b'.') && known.find(document).is_some()
             }),
-            None => self.kinds.iter().any(|kind| memmem::find(document, kind.as_bytes()).is_some()) || hides_text(document),
+            None => self.kinds.iter().any(|kind| kind.find(document).is_some()) || hides_text(document),
         }
     }
 }
 
 /// Whether a document can hold an `AutoInstrumentation`.
 pub fn may_configure(document: &[u8]) -> bool {
-    memmem::find(document, names::KIND.as_bytes()).is_some() || hides_text(document)
+    KIND.find(document).is_some() || hides_text(document)
 }
 
 /// Whether escapes or tags could hide text from a search: `\x2f`, `\u002f`, `\/`, an escaped line
 /// end, `!!binary`, a tag's own prefix.
 fn hides_text(text: &[u8]) -> bool {
-    memchr_iter(b'\\', text).any(|at| matches!(text.get(at + 1), Some(b'x' | b'u' | b'U' | b'/' | b'\n' | b'\r')))
-        || memmem::find(text, b"!!binary").is_some()
-        || memmem::find(text, b"!<").is_some()
-        || memmem::find(text, b"%TAG").is_some()
+    memchr3_iter(b'\\', b'!', b'%', text).any(|at| {
+        let rest = &text[at..];
+        match rest.get(1) {
+            Some(b'x' | b'u' | b'U' | b'/' | b'\n' | b'\r') => rest[0] == b'\\',
+            Some(b'!') => rest.starts_with(b"!!binary"),
+            Some(b'<') => rest[0] == b'!',
+            Some(b'T') => rest.starts_with(b"%TAG"),
+            _ => false,
+        }
+    })
 }
 
 /// The kind of a document that is a block mapping and says it once, plainly: `kind: Deployment` at
