@@ -9,7 +9,7 @@ use crate::manifest::{self, Object, PodTemplate, Workload};
 use std::rc::Rc;
 use crate::value::{Edit, Path};
 use crate::yaml::documents::Document;
-use crate::yaml::edit::{self, Refusal};
+use crate::yaml::edit::{self, Edited, Refusal};
 use crate::yaml::tree::{ParseError, Tree};
 use crate::yaml::proof;
 
@@ -70,10 +70,13 @@ fn round(run: &Run, text: &str, first: bool) -> Result<DocumentResult, Failed> {
     }
     result.templates = decisions.len();
     let renew = first && decisions.iter().any(|decision| matches!(decision.verdict.work, Work::Renew(_)));
-    let edits: Vec<Edit> = if renew {
-        decisions.iter().filter(|decision| matches!(decision.verdict.work, Work::Renew(_) | Work::Remove(_))).flat_map(Decision::edits).collect()
+    let (edits, edited) = if renew {
+        let edits: Vec<Edit> =
+            decisions.iter().filter(|decision| matches!(decision.verdict.work, Work::Renew(_) | Work::Remove(_))).flat_map(Decision::edits).collect();
+        let edited = edit::edit(&tree, &edits);
+        (edits, edited)
     } else {
-        refuse(&tree, &mut decisions, &mut result)
+        carry_out(&tree, &mut decisions, &mut result)
     };
     if !first && decisions.iter().any(|decision| matches!(decision.verdict.work, Work::Renew(_))) {
         return Err(Failed::Error(0, "an injection could not be renewed: this is a defect of Prelit".to_owned()));
@@ -82,7 +85,7 @@ fn round(run: &Run, text: &str, first: bool) -> Result<DocumentResult, Failed> {
     if edits.is_empty() {
         return Ok(result);
     }
-    let edited = edit::edit(&tree, &edits).map_err(|refusal| Failed::refused(&refusal))?;
+    let edited = edited.map_err(|refusal| Failed::refused(&refusal))?;
     let new_text = edited.text(text);
     proof::prove(value, &edits, &edited, &new_text).map_err(|error| Failed::Error(0, error.to_string()))?;
     if renew {
@@ -142,11 +145,15 @@ fn decide_workload<'v>(run: &Run, workload: Workload<'v>, sops: bool, decisions:
     Ok(())
 }
 
-/// The edits of all templates, without those that the text does not allow: these are reported.
-fn refuse(tree: &Tree<'_>, decisions: &mut [Decision<'_>], result: &mut DocumentResult) -> Vec<Edit> {
+/// The edits of all templates, carried out, without those that the text does not allow: these are reported.
+fn carry_out(tree: &Tree<'_>, decisions: &mut [Decision<'_>], result: &mut DocumentResult) -> (Vec<Edit>, Result<Edited, Refusal>) {
     let all: Vec<Edit> = decisions.iter().flat_map(Decision::edits).collect();
-    if all.is_empty() || edit::edit(tree, &all).is_ok() {
-        return all;
+    if all.is_empty() {
+        return (all, Ok(Edited::default()));
+    }
+    let edited = edit::edit(tree, &all);
+    if edited.is_ok() {
+        return (all, edited);
     }
     for decision in decisions.iter_mut() {
         let edits: Vec<Edit> = decision.edits().collect();
@@ -167,7 +174,9 @@ fn refuse(tree: &Tree<'_>, decisions: &mut [Decision<'_>], result: &mut Document
             decision.verdict = Verdict { selected_by, ..Verdict::left_alone(decision.template(), finding) };
         }
     }
-    decisions.iter().flat_map(Decision::edits).collect()
+    let allowed: Vec<Edit> = decisions.iter().flat_map(Decision::edits).collect();
+    let edited = edit::edit(tree, &allowed);
+    (allowed, edited)
 }
 
 /// Rows and remarks of the decisions.
