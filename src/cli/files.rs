@@ -22,8 +22,8 @@ pub const STDIN: &str = "<stdin>";
 /// A larger file is no manifest but an accident, or an attack.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// Room for a stream whose length nobody knows. Memory that is not written to costs nothing, and
-/// growing would copy what was read.
+/// Room for a stream whose length nobody knows, so that most never grow. Memory that is not
+/// written to is not resident.
 const ROOM_FOR_STDIN: u64 = 64 << 20;
 
 /// One thing to read.
@@ -107,7 +107,7 @@ pub fn read(input: &Input) -> Result<Vec<u8>, Failures> {
     })
 }
 
-/// Past the buffer of the standard library, which would copy every byte once more.
+/// As a file, whose size is known if stdin was redirected, and whose pipe can be widened.
 #[cfg(unix)]
 fn read_stdin() -> io::Result<Vec<u8>> {
     use std::os::fd::AsFd;
