@@ -240,7 +240,8 @@ fn spread(figures: impl Iterator<Item = f64>) -> Spread {
     let mut figures: Vec<f64> = figures.collect();
     figures.sort_by(f64::total_cmp);
     let at = |index: usize| figures.get(index).copied().unwrap_or(f64::NAN);
-    Spread { min: at(0), median: at(figures.len() / 2), max: at(figures.len().saturating_sub(1)) }
+    let last = figures.len().saturating_sub(1);
+    Spread { min: at(0), median: f64::midpoint(at(last / 2), at(last.div_ceil(2))), max: at(last) }
 }
 
 fn seconds(figure: f64) -> String {
@@ -401,8 +402,8 @@ fn other(index: usize) -> String {
     match index % 4 {
         0 => deployment(index, false),
         1 => {
-            let lines: String =
-                (0..60).map(|line| format!("    key{line} = the value of line {}\n", line * index)).collect();
+            let line = |line| format!("    key{line} = the value of line {}\n", line * index);
+            let lines = (0..60).map(line).collect::<Vec<_>>().concat();
             format!(
                 "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings-{index}\ndata:\n  app.conf: |\n{lines}"
             )
@@ -412,15 +413,14 @@ fn other(index: usize) -> String {
              app: chat-{index:05}\n  ports:\n    - port: 80\n      targetPort: 8080\n"
         ),
         _ => {
-            let properties: String = (0..150)
-                .map(|field| {
-                    format!(
-                        "                field{field}:\n                  description: >-\n                    \
-                         Says what the field {field} is for, in a sentence or two,\n                    \
-                         as the definitions of resources do.\n                  type: string\n"
-                    )
-                })
-                .collect();
+            let property = |field| {
+                format!(
+                    "                field{field}:\n                  description: >-\n                    \
+                     Says what the field {field} is for, in a sentence or two,\n                    \
+                     as the definitions of resources do.\n                  type: string\n"
+                )
+            };
+            let properties = (0..150).map(property).collect::<Vec<_>>().concat();
             format!(
                 "---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  \
                  name: things{index}.example.com\nspec:\n  group: example.com\n  scope: Namespaced\n  names:\n    \
