@@ -3,14 +3,14 @@
 
 use super::args::Edit;
 use super::files::Inputs;
-use super::findings::{self, Gate};
 use super::format::text;
 use super::pass::{Decided, Keep, Outcome};
 use super::stream::{self, Part};
 use super::style::Style;
 use super::write::{self, Change};
-use super::{Exit, Talk, diff, doors};
+use super::{Exit, Talk, diff, doors, options};
 use crate::api::Severity;
+use crate::render::report::{Gate, count};
 use crate::render::{Action, Failures};
 
 /// Opens the door.
@@ -24,7 +24,7 @@ pub fn run(action: Action, arguments: &Edit, talk: Talk) -> Result<Exit, Failure
     if arguments.write && (paths.is_empty() || paths.iter().any(|path| path.as_os_str() == "-")) {
         return Err(doors::error("--write changes files in place, and stdin is none; expected files or folders"));
     }
-    let mut options = doors::options(action, &arguments.configuration)?;
+    let mut options = options::options(action, &arguments.configuration)?;
     options.force = arguments.force;
     let keep = match (arguments.write, arguments.diff) {
         (true, _) => Keep::Nothing,
@@ -32,8 +32,8 @@ pub fn run(action: Action, arguments: &Edit, talk: Talk) -> Result<Exit, Failure
         _ => Keep::All,
     };
     let (inputs, outcome) = doors::decide(&arguments.inputs, &arguments.configuration, options, keep, talk)?;
-    let items = findings::of(&outcome.report, Gate::Done);
-    let barred = arguments.strict && findings::count(&items, Severity::Strict) > 0;
+    let items = outcome.report.items(Gate::Done);
+    let barred = arguments.strict && count(&items, Severity::Strict) > 0;
     if arguments.diff {
         show_diff(&inputs, &outcome)?;
     } else if barred {
@@ -53,7 +53,7 @@ pub fn run(action: Action, arguments: &Edit, talk: Talk) -> Result<Exit, Failure
         let nothing = if arguments.diff { "" } else { ", so nothing was written" };
         doors::mutter(&format!(
             "prelit: --strict: {}{nothing}\n",
-            doors::plural(findings::count(&items, Severity::Strict), "finding")
+            doors::plural(count(&items, Severity::Strict), "finding")
         ));
         return Ok(Exit::Findings);
     }

@@ -1,7 +1,7 @@
 //! Findings as GitHub's workflow commands, which become annotations on the lines of a pull request.
 
 use crate::api::Severity;
-use crate::cli::findings::Item;
+use crate::render::report::Item;
 use std::fmt::Write;
 
 /// One command a finding, warning or note.
@@ -51,12 +51,12 @@ fn property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::findings::{Gate, of, tests::sample};
+    use crate::render::report::{Gate, tests::sample};
 
     #[test]
     fn every_command_is_one_line_and_escaped() {
         let report = sample();
-        let text = items(&of(&report, Gate::Check));
+        let text = items(&report.items(Gate::Check));
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 7, "{text}");
         assert!(lines[0].starts_with("::error file=<stdin>,line=1,col=1,title=prelit%3A unparsable::"));
