@@ -70,11 +70,10 @@ fn write_stream(inputs: &Inputs, outcome: &Outcome) -> Result<(), Failures> {
     let parts: Vec<Part> = outcome.files.iter().filter(|file| !file.left_alone).filter_map(part).collect();
     if parts.is_empty() {
         // An empty stream with exit 0 says "delete everything" to the tools that read it.
-        let found = match inputs.inputs.len() {
-            0 => "no file (*.yaml, *.yml, *.json)".to_owned(),
-            count => format!("{} without any (prelit inject -v names them)", doors::plural(count, "file")),
-        };
-        return Err(doors::error(&format!("nothing to write: expected manifests, found {found}")));
+        let found = doors::plural(inputs.inputs.len(), "file");
+        return Err(doors::error(&format!(
+            "nothing to write: expected manifests, found {found} without any (prelit inject -v names them)"
+        )));
     }
     stream::to_stdout(&stream::join(&parts)).map_err(|error| doors::error(&format!("stdout: {error}")))
 }
@@ -95,8 +94,12 @@ fn write_files(inputs: &Inputs, outcome: &Outcome) -> Result<(), Failures> {
 fn show_diff(inputs: &Inputs, outcome: &Outcome) -> Result<(), Failures> {
     let style = Style::of_stdout();
     let changed = outcome.files.iter().filter(|file| !file.splices.is_empty());
+    let changed: Vec<&Decided> = changed.collect();
+    let names = diff::names(changed.iter().map(|file| &inputs.inputs[file.input]));
     let diffs: Vec<Vec<u8>> = changed
-        .filter_map(|file| Some(diff::unified(&inputs.inputs[file.input].name, part(file)?)))
+        .iter()
+        .zip(&names)
+        .filter_map(|(file, name)| Some(diff::unified(name, part(file)?)))
         .map(|diff| if style.coloured() { diff::coloured(&diff) } else { diff })
         .collect();
     doors::print(&diffs.concat())
