@@ -29,7 +29,7 @@ pub fn run(arguments: &Check, talk: Talk) -> Result<Exit, Failures> {
         }
         CheckFormat::Json => json::report(&outcome.report),
         CheckFormat::Sarif => sarif::items(&items),
-        CheckFormat::Github => github::items(&items),
+        CheckFormat::Github => github::items(&items, talk.quiet),
     };
     doors::print(shown.as_bytes())?;
     doors::say_verdict(talk, &outcome.report, &items);

@@ -4,6 +4,7 @@
 
 use crate::api::{Reason, Severity};
 use memchr::memmem;
+use std::collections::HashSet;
 
 pub use crate::inject::engine::State;
 
@@ -87,9 +88,17 @@ pub struct Report {
 }
 
 impl Row {
-    /// `Deployment/chat`.
+    /// `Deployment/chat`; `Workflow/*` where the API server makes up the name.
     pub fn object(&self) -> String {
-        format!("{}/{}", self.kind, self.name)
+        shown_object(format!("{}/{}", self.kind, self.name))
+    }
+
+    /// Whether two rows speak of the same template.
+    fn is_beside(&self, other: &Row) -> bool {
+        self.position.file == other.position.file
+            && (&self.kind, &self.name, &self.namespace) == (&other.kind, &other.name, &other.namespace)
+            && self.template == other.template
+            && self.container != other.container
     }
 
     /// Why a row is as it is.
@@ -118,29 +127,49 @@ impl Row {
 }
 
 impl Report {
-    /// Everything that has a reason, by file and position.
+    /// Everything that has a reason, by file and position. What holds for a whole template is said once
+    /// and not for each of its containers, nor where a remark says it already.
     pub fn items(&self, gate: Gate) -> Vec<Item<'_>> {
-        let rows = self.rows.iter().filter_map(|row| {
-            Some(Item {
+        let mut remarks: Vec<Item> = Vec::with_capacity(self.remarks.len());
+        for remark in &self.remarks {
+            let item = Item {
+                position: &remark.position,
+                object: shown_object(remark.object.clone()),
+                container: "",
+                field: &remark.field,
+                reason: remark.reason,
+                detail: &remark.detail,
+            };
+            if remarks.last() != Some(&item) {
+                remarks.push(item);
+            }
+        }
+        let said: HashSet<_> = remarks.iter().map(Item::of_template).collect();
+        let mut rows: Vec<Item> = Vec::new();
+        let mut first: Option<(&Row, Reason)> = None;
+        for row in &self.rows {
+            let Some(reason) = row.reason_for(gate) else { continue };
+            let item = Item {
                 position: &row.position,
                 object: row.object(),
                 container: &row.container,
                 field: &row.template,
-                reason: row.reason_for(gate)?,
+                reason,
                 detail: &row.detail,
-            })
-        });
-        let remarks = self.remarks.iter().map(|remark| Item {
-            position: &remark.position,
-            object: remark.object.clone(),
-            container: "",
-            field: &remark.field,
-            reason: remark.reason,
-            detail: &remark.detail,
-        });
-        let mut items: Vec<Item> = rows.chain(remarks).collect();
-        items.sort_by(|a, b| a.position.cmp(b.position));
-        items
+            };
+            if !is_of_template(reason) {
+                rows.push(item);
+            } else if !said.contains(&item.of_template())
+                && !first
+                    .is_some_and(|(before, why)| why == reason && before.detail == row.detail && row.is_beside(before))
+            {
+                first = Some((row, reason));
+                rows.push(Item { container: "", ..item });
+            }
+        }
+        rows.extend(remarks);
+        rows.sort_by(|a, b| a.position.cmp(b.position));
+        rows
     }
 
     /// Whether a source that this report speaks of is, or may be, a manifest: something is said of a
@@ -179,6 +208,11 @@ pub struct Item<'r> {
 }
 
 impl Item<'_> {
+    /// What two items have in common that say the same of one object.
+    fn of_template(&self) -> (&str, &str, Reason, &str) {
+        (&self.position.file, &self.object, self.reason, self.detail)
+    }
+
     /// How much it weighs.
     pub fn severity(&self) -> Severity {
         self.reason.severity()
@@ -205,6 +239,34 @@ impl Item<'_> {
 /// How many of them weigh this much or more: what a gate fails on.
 pub fn count(items: &[Item], severity: Severity) -> usize {
     items.iter().filter(|item| item.severity() >= severity).count()
+}
+
+/// Whether a reason holds for a pod template as a whole, and is given to each of its containers.
+fn is_of_template(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::NotSelected
+            | Reason::OptedOut
+            | Reason::ConfigurationPassedOver
+            | Reason::ConfigurationUnknown
+            | Reason::NamespaceExcluded
+            | Reason::KnativeFeatures
+            | Reason::Sops
+            | Reason::UnsupportedYaml
+            | Reason::SharedAnchor
+            | Reason::UnreadableRecord
+            | Reason::Windows
+            | Reason::InjectionDisabled
+            | Reason::NameConflict
+    )
+}
+
+/// An object as it is shown: a name that is not written is made up by the API server.
+fn shown_object(mut object: String) -> String {
+    if object.ends_with('/') {
+        object.push('*');
+    }
+    object
 }
 
 /// The name of a state, everywhere.
@@ -294,6 +356,42 @@ pub(crate) mod tests {
         };
         assert_eq!(codes(Gate::Check), ["unparsable", "not-injected", "stale", "edited", "name-conflict"]);
         assert_eq!(codes(Gate::Done), ["unparsable", "edited", "name-conflict"]);
+    }
+
+    #[test]
+    fn what_holds_for_a_template_is_said_once() {
+        let mut report = sample();
+        let row = |container: &str, template: &str, reason| Row {
+            container: container.to_owned(),
+            template: template.to_owned(),
+            state: State::Skipped,
+            reason: Some(reason),
+            ..sample().rows[1].clone()
+        };
+        report.rows = vec![
+            row("a", "x", Reason::OptedOut),
+            row("b", "x", Reason::OptedOut),
+            row("a", "y", Reason::OptedOut),
+            row("b", "y", Reason::Sidecar),
+            row("c", "y", Reason::Sidecar),
+            row("a", "z", Reason::SharedAnchor),
+            row("b", "z", Reason::SharedAnchor),
+        ];
+        report.remarks = vec![Remark { reason: Reason::SharedAnchor, ..report.remarks[1].clone() }; 2];
+        for remark in &mut report.remarks {
+            remark.detail.clear();
+        }
+        let said: Vec<(&str, &str)> =
+            report.items(Gate::Check).iter().map(|item| (item.reason.code(), item.container)).collect();
+        let expected =
+            [("shared-anchor", ""), ("opted-out", ""), ("opted-out", ""), ("sidecar", "b"), ("sidecar", "c")];
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn a_name_that_the_api_server_makes_up_is_shown() {
+        let row = Row { name: String::new(), ..sample().rows[0].clone() };
+        assert_eq!(row.object(), "Deployment/*");
     }
 
     #[test]
