@@ -11,7 +11,7 @@ use super::{Talk, stream};
 use crate::api::{Reason, Severity};
 use crate::render::report::{Item, Report, State, count};
 use crate::render::{Failure, Failures, Options};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, IsTerminal, Write};
 
 /// Finds, reads and decides everything.
@@ -34,11 +34,20 @@ pub fn decide(
     }
     let configs = options::configs(configuration)?;
     let inputs = files::find(&arguments.paths, &arguments.exclude, options::yaml_value)?;
+    if inputs.inputs.is_empty() {
+        // A path that matches nothing would pass every check.
+        return Err(error(
+            "nothing to read: expected manifests, found no file (*.yaml, *.yml, *.json) that is not excluded",
+        ));
+    }
     let progress = Progress::new(talk.quiet);
     let lenience = Lenience { named: arguments.skip_unparsable };
     let outcome = pass::run(&inputs, options, &options::sources(&configs), keep, lenience, &progress)?;
     if talk.verbose {
-        for file in &outcome.files {
+        let remarks = &outcome.report.remarks;
+        let unparsable = remarks.iter().filter(|remark| remark.reason == Reason::Unparsable);
+        let told: HashSet<&str> = unparsable.map(|remark| remark.position.file.as_str()).collect();
+        for file in outcome.files.iter().filter(|file| !told.contains(inputs.inputs[file.input].name.as_str())) {
             let input = &inputs.inputs[file.input];
             if let Some(reason) = input.left_alone.or(file.left_alone.then_some(Reason::NotKubernetes)) {
                 mutter(&format!("{}: left alone: {} [{}]\n", plain(&input.name), reason.sentence(), reason.code()));
