@@ -11,6 +11,21 @@ use tempfile::TempDir;
 
 const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata:\n  name: chat   # kept\n";
 
+const SELECTED: &str = "apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: chat
+spec:
+  template:
+    metadata:
+      labels:
+        openlit.io/instrument: \"true\"
+    spec:
+      containers:
+        - name: app
+          image: python:3.11-slim
+";
+
 fn prelit(folder: &Path, arguments: &[&str], stdin: &str) -> Output {
     let mut command = Command::cargo_bin("prelit").unwrap();
     command.current_dir(folder).args(arguments).write_stdin(stdin).output().unwrap()
@@ -178,7 +193,7 @@ mod streams {
     fn an_empty_stream_is_never_written_for_a_folder() {
         let folder = tree(&[("values.yaml", "a: 1\n")]);
         assert_error(&prelit(folder.path(), &["inject", "."], ""), "nothing to write");
-        assert_error(&prelit(here().path(), &["inject", "."], ""), "nothing to write");
+        assert_error(&prelit(here().path(), &["inject", "."], ""), "nothing to read");
         let output = prelit(folder.path(), &["inject", "values.yaml"], "");
         assert_eq!(stdout(&output), "a: 1\n");
     }
@@ -198,6 +213,28 @@ mod streams {
         assert_eq!(stdout(&output), SERVICE);
         let output = prelit(folder.path(), &["explain", "."], "");
         assert_eq!(stdout(&output).matches("[not-kubernetes]").count(), 3, "{}", stdout(&output));
+    }
+
+    #[test]
+    fn a_stream_that_begins_with_json_says_that_it_has_documents() {
+        let list = "{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": []}\n";
+        let folder = tree(&[("a.json", list), ("b.yaml", SERVICE)]);
+        assert_eq!(stdout(&prelit(folder.path(), &["inject", "."], "")), format!("---\n{list}---\n{SERVICE}"));
+        assert_eq!(stdout(&prelit(folder.path(), &["inject", "a.json"], "")), list);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_stdout_that_cannot_be_written_to_is_an_error() {
+        let folder = tree(&[("a.yaml", SERVICE)]);
+        let output = std::process::Command::new(assert_cmd::cargo::cargo_bin("prelit"))
+            .args(["inject", "a.yaml"])
+            .current_dir(folder.path())
+            .stdout(fs::File::open("/dev/null").unwrap())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains("prelit: stdout: "), "{}", stderr(&output));
     }
 
     #[cfg(unix)]
@@ -252,15 +289,127 @@ mod files {
     }
 
     #[test]
-    fn an_empty_folder_has_nothing_to_check() {
-        for arguments in [&["check", "."][..], &["inject", "--write", "."], &["explain", "."]] {
-            assert_eq!(prelit(here().path(), arguments, "").status.code(), Some(0));
+    fn a_path_that_matches_nothing_is_an_error() {
+        let folder = tree(&[("a.yaml", SERVICE), ("b.txt", SERVICE)]);
+        for arguments in
+            [&["check", "."][..], &["inject", "--write", "."], &["explain", "."], &["inject", "--diff", "."]]
+        {
+            assert_error(&prelit(here().path(), arguments, ""), "nothing to read");
+            assert_error(
+                &prelit(folder.path(), &[arguments, &["--exclude", "a.yaml"]].concat(), ""),
+                "nothing to read",
+            );
         }
+        assert_error(&prelit(folder.path(), &["check", "a.yaml", "--exclude", "*"], ""), "nothing to read");
+        assert_error(&prelit(folder.path(), &["check", ".", "--exclude", "["], ""), "--exclude [");
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_is_said_once() {
+        let folder = tree(&[("a.yaml", SERVICE)]);
+        fs::write(folder.path().join("b.yaml"), b"\xff\xfea\0:\0").unwrap();
+        let output = prelit(folder.path(), &["check", "-v", "."], "");
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stdout(&output).contains("[unparsable]"), "{}", stdout(&output));
+        assert!(!stderr(&output).contains("left alone:"), "{}", stderr(&output));
+        // One that is named is copied if it need not be parsed by its first bytes, and else refused.
+        assert_error(&prelit(folder.path(), &["inject", "b.yaml"], ""), "UTF-16");
+    }
+
+    #[test]
+    fn a_diff_can_be_applied_from_where_it_was_made_or_from_the_root() {
+        let folder = tree(&[("a/b/here.yaml", SELECTED), ("a/up.yaml", SELECTED)]);
+        let inside = folder.path().join("a/b");
+        let root = fs::canonicalize(folder.path()).unwrap();
+        let head = |folder: &Path, arguments: &[&str]| {
+            let output = prelit(folder, &[&["inject", "-q", "--diff"], arguments].concat(), "");
+            assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+            let lines: Vec<String> =
+                stdout(&output).lines().filter_map(|line| Some(line.strip_prefix("--- a/")?.to_owned())).collect();
+            lines
+        };
+        let absolute = |path: &str| root.join(path).to_str().unwrap().trim_start_matches('/').to_owned();
+        assert_eq!(head(&inside, &["here.yaml"]), ["here.yaml"]);
+        assert_eq!(head(&inside, &["../b/./here.yaml"]), ["here.yaml"]);
+        assert_eq!(head(&inside, &[root.join("a/b/here.yaml").to_str().unwrap()]), ["here.yaml"]);
+        assert_eq!(head(folder.path(), &["./a/"]), ["a/b/here.yaml", "a/up.yaml"]);
+        assert_eq!(head(&inside, &["../up.yaml"]), [absolute("a/up.yaml")]);
+        assert_eq!(head(&inside, &["here.yaml", "../up.yaml"]), [absolute("a/b/here.yaml"), absolute("a/up.yaml")]);
+    }
+}
+
+mod settings {
+    use super::*;
+
+    #[test]
+    fn everything_that_is_wrong_is_said_at_its_line() {
+        let folder = tree(&[
+            (
+                "bad.env",
+                "OPENLIT_OTLP_TIMEOUT=5\n# c\n\nfoo\nbar baz\nFOO=hunter2\nOPENLIT_OTLP_TIMEOUT=6\nOPENLIT_DETECTION=lax\n",
+            ),
+            ("bad.yaml", "FOO: 1\nOPENLIT_DETECTION: lax\nOPENLIT_OTLP_TIMEOUT: [1]\n"),
+        ]);
+        let output = prelit(folder.path(), &["inject", "--settings", "bad.env", "--set", "X=1"], SERVICE);
+        for expected in [
+            "prelit: X: unknown setting",
+            "bad.env:4:1: expected NAME=VALUE\n",
+            "bad.env:5:1: expected NAME=VALUE\n",
+            "bad.env:6:1: FOO: unknown setting",
+            "bad.env:7:1: OPENLIT_OTLP_TIMEOUT: stands twice",
+            "bad.env:8:1: OPENLIT_DETECTION: found \"lax\"",
+        ] {
+            assert_error(&output, expected);
+        }
+        assert!(!stderr(&output).contains("hunter2"), "{}", stderr(&output));
+        let output = prelit(folder.path(), &["inject", "--settings", "bad.yaml"], SERVICE);
+        for expected in
+            ["bad.yaml:1:", "bad.yaml:2:20: OPENLIT_DETECTION", "bad.yaml:3:23: OPENLIT_OTLP_TIMEOUT: found a list"]
+        {
+            assert_error(&output, expected);
+        }
+    }
+
+    #[test]
+    fn they_do_not_come_from_stdin() {
+        assert_error(&prelit(here().path(), &["inject", "--settings", "-"], SERVICE), "expected a file");
+        assert_error(&prelit(here().path(), &["inject", "-c", "-"], SERVICE), "expected a file");
     }
 }
 
 mod formats {
     use super::*;
+
+    #[test]
+    fn what_holds_for_a_template_is_said_once() {
+        let text = SELECTED.replace("    spec:\n", "    spec: &pod\n").replace(
+            "          image: python:3.11-slim\n",
+            "          image: python:3.11-slim\n        - name: more\n          image: python:3.11-slim\nx: *pod\n",
+        );
+        for format in ["text", "github"] {
+            let output = prelit(here().path(), &["check", "--format", format], &text);
+            assert_eq!(stdout(&output).matches("shared-anchor").count(), 1, "{}", stdout(&output));
+        }
+    }
+
+    #[test]
+    fn an_error_is_said_once() {
+        let injected = prelit(here().path(), &["inject"], SELECTED);
+        let broken = stdout(&injected).replace("openlit.io/injection: '{", "openlit.io/injection: '{{");
+        let output = prelit(here().path(), &["remove"], &broken);
+        assert_error(&output, "cannot be read");
+        assert_eq!(stderr(&output).matches("cannot be read").count(), 1, "{}", stderr(&output));
+    }
+
+    #[test]
+    fn a_quiet_github_has_no_notices() {
+        let check = |arguments: &[&str]| {
+            let all = [&["check", "--format", "github"], arguments].concat();
+            stdout(&prelit(here().path(), &all, SELECTED)).to_owned()
+        };
+        assert!(check(&[]).contains("::notice"), "{}", check(&[]));
+        assert!(!check(&["-q"]).contains("::notice") && check(&["-q"]).contains("::error"), "{}", check(&["-q"]));
+    }
 
     #[test]
     fn every_format_can_say_nothing() {

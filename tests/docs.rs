@@ -12,8 +12,7 @@
 
 use prelit::api::settings::{Kind, VARIABLES, Variable};
 use prelit::api::{Reason, Severity};
-use prelit::cli::findings::{self, Gate};
-use prelit::render::report::{Position, Row, State};
+use prelit::render::report::{Gate, Position, Row, State};
 use similar::TextDiff;
 use std::fmt::Write as _;
 use std::fs;
@@ -179,7 +178,7 @@ fn only_before(reason: Reason) -> bool {
             reason: None,
             detail: String::new(),
         };
-        findings::reason(&row, Gate::Check) == Some(reason) && findings::reason(&row, Gate::Done).is_none()
+        row.reason_for(Gate::Check) == Some(reason) && row.reason_for(Gate::Done).is_none()
     })
 }
 

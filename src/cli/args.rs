@@ -46,7 +46,7 @@ pub struct Args {
 /// How much is said on stderr.
 #[derive(Debug, Clone, Copy, Default, Group)]
 pub struct Talk {
-    /// Say nothing on stderr but errors
+    /// Say less: on stderr only errors; of `check`, no warnings in text and no notices for GitHub
     #[arg(short, long, global = true, conflicts_with = "verbose", display_order = 100)]
     pub quiet: bool,
     /// Say more: notes on what was injected, and every file that was left alone
@@ -134,7 +134,9 @@ pub struct Inputs {
     ///
     /// Folders are read with everything below them: *.yaml, *.yml and *.json; hidden and
     /// git-ignored files are left out, and so is what is no Kubernetes manifest (Helm templates,
-    /// values files) or is a patch of a kustomization. A named file is always read.
+    /// values files) or is a patch of a kustomization. A named file is read whatever it is called,
+    /// unless a kustomization in its folder, or in one above it, lists it as a patch. A path below
+    /// which nothing is found is an error.
     #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
     /// Leave out files and folders that match, in the syntax of .gitignore; may be repeated
@@ -154,6 +156,7 @@ pub struct Inputs {
 pub struct Configuration {
     /// A file with AutoInstrumentation resources; may be repeated
     ///
+    /// Stdin is for manifests only.
     /// Those among the manifests count too. A resource without a namespace applies everywhere.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Vec<PathBuf>,
@@ -182,6 +185,9 @@ pub struct Edit {
     #[arg(short, long, conflicts_with = "diff")]
     pub write: bool,
     /// Show what would change as a unified diff, for `patch -p1` or `git apply`
+    ///
+    /// Paths are relative to the current folder. Where a file is not below it, they begin at the root
+    /// of the file system, for `patch -p1 -d /`.
     #[arg(short, long)]
     pub diff: bool,
     /// Write nothing and exit with 1 if there are findings

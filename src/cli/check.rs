@@ -1,12 +1,12 @@
 //! `prelit check`: the gate. Writes its findings and nothing else.
 
 use super::args::{Check, CheckFormat};
-use super::findings::{self, Gate};
 use super::format::{github, json, sarif, text};
 use super::pass::Keep;
 use super::style::Style;
-use super::{Exit, Talk, doors};
+use super::{Exit, Talk, doors, options};
 use crate::api::Severity;
+use crate::render::report::{Gate, count};
 use crate::render::{Action, Failures};
 
 /// Opens the door.
@@ -15,9 +15,9 @@ use crate::render::{Action, Failures};
 ///
 /// Inputs or configuration that cannot be read; see [`doors::decide`].
 pub fn run(arguments: &Check, talk: Talk) -> Result<Exit, Failures> {
-    let options = doors::options(Action::Inject, &arguments.configuration)?;
+    let options = options::options(Action::Inject, &arguments.configuration)?;
     let (_, outcome) = doors::decide(&arguments.inputs, &arguments.configuration, options, Keep::Nothing, talk)?;
-    let items = findings::of(&outcome.report, Gate::Check);
+    let items = outcome.report.items(Gate::Check);
     let shown = match arguments.format {
         CheckFormat::Text => {
             let shown = |weight| match weight {
@@ -29,9 +29,9 @@ pub fn run(arguments: &Check, talk: Talk) -> Result<Exit, Failures> {
         }
         CheckFormat::Json => json::report(&outcome.report),
         CheckFormat::Sarif => sarif::items(&items),
-        CheckFormat::Github => github::items(&items),
+        CheckFormat::Github => github::items(&items, talk.quiet),
     };
     doors::print(shown.as_bytes())?;
     doors::say_verdict(talk, &outcome.report, &items);
-    Ok(if findings::count(&items, Severity::Finding) == 0 { Exit::Done } else { Exit::Findings })
+    Ok(if count(&items, Severity::Finding) == 0 { Exit::Done } else { Exit::Findings })
 }

@@ -4,6 +4,7 @@
 use super::style::{Style, plain};
 use crate::render::Failure;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use std::collections::HashSet;
 use std::fmt::Write;
 
 /// More errors than this are only counted.
@@ -12,9 +13,12 @@ const MOST: usize = 50;
 /// A longer source line is shown around the column only.
 const WIDEST: usize = 160;
 
-/// All errors, each on lines of its own.
+/// All errors, each on lines of its own; what is the same is said once.
 pub fn errors(failures: &[Failure], style: Style) -> String {
     let mut out = String::new();
+    let mut seen = HashSet::new();
+    let distinct = failures.iter().filter(|failure| seen.insert((&failure.position, &failure.message)));
+    let failures: Vec<&Failure> = distinct.collect();
     for failure in failures.iter().take(MOST) {
         out.push_str(&error(failure, style));
     }
@@ -47,6 +51,8 @@ fn shortened(line: &str, column: usize) -> (String, std::ops::Range<usize>) {
     let line = line.trim_end_matches(['\n', '\r']);
     let column = column.saturating_sub(1);
     let skipped = if column > WIDEST * 3 / 4 { column - WIDEST / 2 } else { 0 };
+    // Of a column that is behind what there is of the line, the end is shown.
+    let skipped = skipped.min(line.chars().count().saturating_sub(WIDEST));
     let mut text = String::new();
     let mut mark = None;
     for (index, character) in line.chars().enumerate().skip(skipped).take(WIDEST) {
@@ -96,6 +102,19 @@ mod tests {
         let line = format!("{}X{}", "a".repeat(100_000), "b".repeat(100_000));
         let text = errors(&[failure(1, 100_001, &line)], Style::PLAIN);
         assert!(text.contains("aX") && text.len() < 1000, "{text}");
+    }
+
+    #[test]
+    fn the_same_error_is_said_once() {
+        let (one, other) = (failure(1, 1, "abc"), failure(1, 2, "abc"));
+        let text = errors(&[one.clone(), other, one], Style::PLAIN);
+        assert_eq!(text.matches("found a tab").count(), 2, "{text}");
+    }
+
+    #[test]
+    fn a_line_that_was_cut_before_the_column_is_shown_all_the_same() {
+        let text = errors(&[failure(1, 50_001, &"[".repeat(160))], Style::PLAIN);
+        assert!(text.contains("[[[["), "{text}");
     }
 
     #[test]

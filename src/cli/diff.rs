@@ -1,9 +1,12 @@
 //! A unified diff made from the edits themselves: no text is compared, so it costs what the edits
 //! cost. Applies with `patch -p1` and `git apply`.
 
+use super::files::Input;
 use super::stream::Part;
 use memchr::{memchr, memchr_iter, memrchr};
+use std::fs;
 use std::ops::Range;
+use std::path::{Component, Path, PathBuf};
 
 /// Lines of context.
 const CONTEXT: usize = 3;
@@ -14,6 +17,41 @@ struct Block {
     /// Bytes of the old text, from the start of a line to the start of another or the end.
     old: Range<usize>,
     new: Vec<u8>,
+}
+
+/// What the files are called in one diff, so that one command applies all of it: relative to the current
+/// folder where every file is below it, else from the root of the file system.
+pub fn names<'i>(inputs: impl Iterator<Item = &'i Input> + Clone) -> Vec<String> {
+    let below = |input: &Input| input.path.as_deref().map_or_else(|| Some(input.name.clone()), below_here);
+    if let Some(names) = inputs.clone().map(below).collect() {
+        return names;
+    }
+    let from_root = |input: &Input| {
+        let path = input.path.as_deref()?;
+        Some(with_slashes(&real(path)?).trim_start_matches('/').to_owned())
+    };
+    inputs.map(|input| from_root(input).unwrap_or_else(|| input.name.clone())).collect()
+}
+
+/// A path relative to the current folder; nothing for a file that is elsewhere.
+fn below_here(path: &Path) -> Option<String> {
+    if path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        // As it was typed, whatever links are on the way.
+        return Some(with_slashes(&path.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>()));
+    }
+    let here = fs::canonicalize(".").ok()?;
+    Some(with_slashes(real(path)?.strip_prefix(here).ok()?))
+}
+
+/// Without links and `..` on the way to a file; the file itself may be a link.
+fn real(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Some(fs::canonicalize(folder).ok()?.join(path.file_name()?))
+}
+
+fn with_slashes(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    if cfg!(windows) { text.replace('\\', "/") } else { text.into_owned() }
 }
 
 /// The diff of one file; empty where nothing changes.
@@ -197,7 +235,7 @@ fn lines(out: &mut Vec<u8>, sign: u8, text: &[u8]) {
 fn header(out: &mut Vec<u8>, sign: &str, name: &str) {
     let name = match name {
         "<stdin>" => "stdin",
-        name => name.trim_start_matches("./").trim_start_matches('/'),
+        name => name,
     };
     let (marker, side) = sign.split_at(4);
     out.extend_from_slice(marker.as_bytes());
@@ -274,8 +312,7 @@ mod tests {
             header(&mut out, "--- a/", name);
             String::from_utf8(out).unwrap()
         };
-        assert_eq!(name("./x.yaml"), "--- a/x.yaml\n");
-        assert_eq!(name("/tmp/x.yaml"), "--- a/tmp/x.yaml\n");
+        assert_eq!(name("tmp/x.yaml"), "--- a/tmp/x.yaml\n");
         assert_eq!(name("<stdin>"), "--- a/stdin\n");
         assert_eq!(name("a b.yaml"), "--- a/a b.yaml\t\n");
         assert_eq!(name("a\"\nb"), "--- \"a/a\\\"\\012b\"\n");

@@ -3,26 +3,16 @@
 
 use super::args::{self, Configuration};
 use super::files::{self, Inputs};
-use super::findings::{self, Item};
 use super::options;
 use super::pass::{self, Keep, Lenience, Outcome};
 use super::progress::Progress;
 use super::style::{Style, plain};
 use super::{Talk, stream};
 use crate::api::{Reason, Severity};
-use crate::render::report::{Report, State};
-use crate::render::{Action, Failure, Failures, Options};
-use std::collections::BTreeMap;
+use crate::render::report::{Item, Report, State, count};
+use crate::render::{Failure, Failures, Options};
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, IsTerminal, Write};
-
-/// The options that all doors give alike.
-///
-/// # Errors
-///
-/// Everything that is wrong with the settings and kinds of the command line.
-pub fn options(action: Action, configuration: &Configuration) -> Result<Options, Failures> {
-    options::options(action, configuration)
-}
 
 /// Finds, reads and decides everything.
 ///
@@ -44,11 +34,20 @@ pub fn decide(
     }
     let configs = options::configs(configuration)?;
     let inputs = files::find(&arguments.paths, &arguments.exclude, options::yaml_value)?;
+    if inputs.inputs.is_empty() {
+        // A path that matches nothing would pass every check.
+        return Err(error(
+            "nothing to read: expected manifests, found no file (*.yaml, *.yml, *.json) that is not excluded",
+        ));
+    }
     let progress = Progress::new(talk.quiet);
     let lenience = Lenience { named: arguments.skip_unparsable };
     let outcome = pass::run(&inputs, options, &options::sources(&configs), keep, lenience, &progress)?;
     if talk.verbose {
-        for file in &outcome.files {
+        let remarks = &outcome.report.remarks;
+        let unparsable = remarks.iter().filter(|remark| remark.reason == Reason::Unparsable);
+        let told: HashSet<&str> = unparsable.map(|remark| remark.position.file.as_str()).collect();
+        for file in outcome.files.iter().filter(|file| !told.contains(inputs.inputs[file.input].name.as_str())) {
             let input = &inputs.inputs[file.input];
             if let Some(reason) = input.left_alone.or(file.left_alone.then_some(Reason::NotKubernetes)) {
                 mutter(&format!("{}: left alone: {} [{}]\n", plain(&input.name), reason.sentence(), reason.code()));
@@ -99,10 +98,10 @@ pub fn say_verdict(talk: Talk, report: &Report, items: &[Item]) {
         return;
     }
     let style = Style::of_stderr();
-    let findings = findings::count(items, Severity::Finding);
+    let findings = count(items, Severity::Finding);
     let found = plural(findings, "finding");
     let found = if findings == 0 { style.green(&found) } else { style.red(&found) };
-    let warned = match findings::count(items, Severity::Warning) - findings {
+    let warned = match count(items, Severity::Warning) - findings {
         0 => String::new(),
         warnings => format!(", {}", plural(warnings, "warning")),
     };
@@ -154,7 +153,7 @@ fn summary(report: &Report, tense: Tense) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::findings::tests::sample;
+    use crate::render::report::tests::sample;
 
     #[test]
     fn the_summary_counts_containers_files_and_notes() {

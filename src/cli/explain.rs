@@ -1,13 +1,12 @@
 //! `prelit explain`: one row a container, and what the reasons mean.
 
 use super::args::{Explain, ExplainFormat};
-use super::findings::{self, Gate};
 use super::format::{json, text};
 use super::pass::Keep;
 use super::style::{Style, plain};
-use super::{Exit, Talk, doors};
+use super::{Exit, Talk, doors, options};
 use crate::api::{Reason, Severity};
-use crate::render::report::{Report, Row, State};
+use crate::render::report::{self, Gate, Report, Row, State};
 use crate::render::{Action, Failures};
 use std::fmt::Write;
 
@@ -17,7 +16,7 @@ use std::fmt::Write;
 ///
 /// Inputs or configuration that cannot be read; see [`doors::decide`].
 pub fn run(arguments: &Explain, talk: Talk) -> Result<Exit, Failures> {
-    let mut options = doors::options(Action::Inject, &arguments.configuration)?;
+    let mut options = options::options(Action::Inject, &arguments.configuration)?;
     options.thorough = true;
     let (_, outcome) = doors::decide(&arguments.inputs, &arguments.configuration, options, Keep::Nothing, talk)?;
     let shown = match arguments.format {
@@ -56,7 +55,7 @@ fn table(report: &Report, style: Style) -> String {
         }
     }
     let remarks = Report { remarks: report.remarks.clone(), ..Report::default() };
-    let remarks = text::items(&findings::of(&remarks, Gate::Check), |_| true, style);
+    let remarks = text::items(&remarks.items(Gate::Check), |_| true, style);
     if !remarks.is_empty() {
         let _infallible = write!(out, "{}{remarks}", if out.is_empty() { "" } else { "\n" });
     }
@@ -65,7 +64,7 @@ fn table(report: &Report, style: Style) -> String {
 }
 
 fn cells(row: &Row) -> [String; 6] {
-    let mut workload = findings::object(row);
+    let mut workload = row.object();
     if let Some(namespace) = &row.namespace {
         workload = format!("{namespace}/{workload}");
     }
@@ -83,14 +82,14 @@ fn cells(row: &Row) -> [String; 6] {
         or_dash(&row.container),
         plain(&format!("{}:{}", row.position.file, row.position.line)).into_owned(),
         or_dash(row.selected_by.as_deref().unwrap_or_default()),
-        findings::state(row.state).to_owned(),
+        report::state(row.state).to_owned(),
         plain(&reason).into_owned(),
     ]
 }
 
 /// The reason of a row, but for what is to be injected: that it is not yet needs no reason.
 fn why(row: &Row) -> Option<Reason> {
-    if row.state == State::Injected { row.reason } else { findings::reason(row, Gate::Check) }
+    if row.state == State::Injected { row.reason } else { row.reason_for(Gate::Check) }
 }
 
 fn line(out: &mut String, cells: &[String; 6], widths: &[usize; 6], paint: impl Fn(usize, &str) -> String) {
@@ -127,7 +126,7 @@ fn legend(report: &Report, style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::findings::tests::sample;
+    use crate::render::report::tests::sample;
 
     #[test]
     fn one_row_a_container_with_every_column() {

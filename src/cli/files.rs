@@ -309,6 +309,7 @@ impl Exclude {
             source_line: None,
         };
         let mut builder = GitignoreBuilder::new("");
+        builder.allow_unclosed_class(false);
         let failures: Vec<Failure> =
             globs.iter().filter_map(|glob| Some(wrong(glob, builder.add_line(None, glob).err()?))).collect();
         if !failures.is_empty() {
@@ -367,7 +368,8 @@ impl Charts {
 }
 
 fn is_manifest_name(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|known| extension == *known))
+    path.extension()
+        .is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
 /// A path as it is shown: `a/b.yaml` for `./a/b.yaml`, with slashes everywhere.
@@ -415,8 +417,9 @@ mod tests {
 
     #[test]
     fn folders_are_read_in_order_and_hidden_files_left_out() {
-        let folder = tree(&["b.yaml", "a/z.yml", "a/b/c.json", "c.txt", ".hidden.yaml", ".git/x.yaml", "Z.yaml"]);
-        assert_eq!(names(folder.path(), &[""], &[]), ["Z.yaml", "a/b/c.json", "a/z.yml", "b.yaml"]);
+        let folder =
+            tree(&["b.yaml", "a/z.yml", "a/b/c.json", "c.txt", ".hidden.yaml", ".git/x.yaml", "UP.YAML", "Z.yaml"]);
+        assert_eq!(names(folder.path(), &[""], &[]), ["UP.YAML", "Z.yaml", "a/b/c.json", "a/z.yml", "b.yaml"]);
     }
 
     #[test]
@@ -446,7 +449,9 @@ mod tests {
         assert_eq!(left(&["b/c/", "a/*"]), ["b/x.yaml"]);
         assert_eq!(left(&["**/x.yaml"]), ["a/y.yaml"]);
         assert_eq!(names(folder.path(), &["a/x.yaml", "b/x.yaml"], &["b"]), ["a/x.yaml"]);
-        assert!(find(&[], &["a{b".to_owned()], json).is_err());
+        for wrong in ["a{b", "[", "a/[b"] {
+            assert!(find(&[], &[wrong.to_owned()], json).is_err(), "{wrong}");
+        }
     }
 
     #[test]

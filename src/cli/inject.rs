@@ -3,14 +3,14 @@
 
 use super::args::Edit;
 use super::files::Inputs;
-use super::findings::{self, Gate};
 use super::format::text;
 use super::pass::{Decided, Keep, Outcome};
 use super::stream::{self, Part};
 use super::style::Style;
 use super::write::{self, Change};
-use super::{Exit, Talk, diff, doors};
+use super::{Exit, Talk, diff, doors, options};
 use crate::api::Severity;
+use crate::render::report::{Gate, count};
 use crate::render::{Action, Failures};
 
 /// Opens the door.
@@ -24,7 +24,7 @@ pub fn run(action: Action, arguments: &Edit, talk: Talk) -> Result<Exit, Failure
     if arguments.write && (paths.is_empty() || paths.iter().any(|path| path.as_os_str() == "-")) {
         return Err(doors::error("--write changes files in place, and stdin is none; expected files or folders"));
     }
-    let mut options = doors::options(action, &arguments.configuration)?;
+    let mut options = options::options(action, &arguments.configuration)?;
     options.force = arguments.force;
     let keep = match (arguments.write, arguments.diff) {
         (true, _) => Keep::Nothing,
@@ -32,8 +32,8 @@ pub fn run(action: Action, arguments: &Edit, talk: Talk) -> Result<Exit, Failure
         _ => Keep::All,
     };
     let (inputs, outcome) = doors::decide(&arguments.inputs, &arguments.configuration, options, keep, talk)?;
-    let items = findings::of(&outcome.report, Gate::Done);
-    let barred = arguments.strict && findings::count(&items, Severity::Strict) > 0;
+    let items = outcome.report.items(Gate::Done);
+    let barred = arguments.strict && count(&items, Severity::Strict) > 0;
     if arguments.diff {
         show_diff(&inputs, &outcome)?;
     } else if barred {
@@ -53,7 +53,7 @@ pub fn run(action: Action, arguments: &Edit, talk: Talk) -> Result<Exit, Failure
         let nothing = if arguments.diff { "" } else { ", so nothing was written" };
         doors::mutter(&format!(
             "prelit: --strict: {}{nothing}\n",
-            doors::plural(findings::count(&items, Severity::Strict), "finding")
+            doors::plural(count(&items, Severity::Strict), "finding")
         ));
         return Ok(Exit::Findings);
     }
@@ -70,11 +70,10 @@ fn write_stream(inputs: &Inputs, outcome: &Outcome) -> Result<(), Failures> {
     let parts: Vec<Part> = outcome.files.iter().filter(|file| !file.left_alone).filter_map(part).collect();
     if parts.is_empty() {
         // An empty stream with exit 0 says "delete everything" to the tools that read it.
-        let found = match inputs.inputs.len() {
-            0 => "no file (*.yaml, *.yml, *.json)".to_owned(),
-            count => format!("{} without any (prelit inject -v names them)", doors::plural(count, "file")),
-        };
-        return Err(doors::error(&format!("nothing to write: expected manifests, found {found}")));
+        let found = doors::plural(inputs.inputs.len(), "file");
+        return Err(doors::error(&format!(
+            "nothing to write: expected manifests, found {found} without any (prelit inject -v names them)"
+        )));
     }
     stream::to_stdout(&stream::join(&parts)).map_err(|error| doors::error(&format!("stdout: {error}")))
 }
@@ -95,8 +94,12 @@ fn write_files(inputs: &Inputs, outcome: &Outcome) -> Result<(), Failures> {
 fn show_diff(inputs: &Inputs, outcome: &Outcome) -> Result<(), Failures> {
     let style = Style::of_stdout();
     let changed = outcome.files.iter().filter(|file| !file.splices.is_empty());
+    let changed: Vec<&Decided> = changed.collect();
+    let names = diff::names(changed.iter().map(|file| &inputs.inputs[file.input]));
     let diffs: Vec<Vec<u8>> = changed
-        .filter_map(|file| Some(diff::unified(&inputs.inputs[file.input].name, part(file)?)))
+        .iter()
+        .zip(&names)
+        .filter_map(|(file, name)| Some(diff::unified(name, part(file)?)))
         .map(|diff| if style.coloured() { diff::coloured(&diff) } else { diff })
         .collect();
     doors::print(&diffs.concat())

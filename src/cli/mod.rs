@@ -8,7 +8,6 @@ pub mod diff;
 pub mod doors;
 pub mod explain;
 pub mod files;
-pub mod findings;
 pub mod format;
 pub mod inject;
 pub mod options;

@@ -3,18 +3,30 @@
 
 use super::args::Configuration;
 use super::files::{self, Input};
-use crate::api::settings::{self, SettingProblem, Settings};
+use crate::api::settings::{self, Kind, SettingProblem, Settings};
 use crate::manifest::Row;
 use crate::render::lines::Lines;
 use crate::render::{Action, Failure, Failures, Options, Source};
 use crate::value::Value;
-use crate::yaml::{ParseError, Tree, documents};
+use crate::yaml::{Tree, documents};
 use std::path::Path;
 
-/// The first document of a text as a value, as far as it can be read.
+/// The first document of a text that is not blank, and where it begins.
+fn first_document(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let found =
+        documents(bytes).map(|document| document.text).find(|text| !bytes[text.clone()].trim_ascii().is_empty());
+    found.map(|text| (text.start, &bytes[text]))
+}
+
+/// The same as a tree.
+fn first_tree(bytes: &[u8]) -> Option<(usize, Tree<'_>)> {
+    let (start, document) = first_document(bytes)?;
+    Some((start, Tree::parse(std::str::from_utf8(document).ok()?).ok()?))
+}
+
+/// The same as a value, as far as it can be read.
 pub fn yaml_value(bytes: &[u8]) -> Option<Value<'static>> {
-    let document = documents(bytes).find(|document| !bytes[document.text.clone()].trim_ascii().is_empty())?;
-    let tree = Tree::parse(std::str::from_utf8(&bytes[document.text]).ok()?).ok()?;
+    let (_, tree) = first_tree(bytes)?;
     Some(tree.value().ok()?.into_owned())
 }
 
@@ -45,46 +57,60 @@ pub fn options(action: Action, configuration: &Configuration) -> Result<Options,
 
 /// The settings of the file, and over them those of the command line; everything that is wrong at once.
 fn settings(configuration: &Configuration) -> Result<Settings, Failures> {
-    let mut pairs = Vec::new();
+    let (mut pairs, mut failures) = (Vec::new(), Vec::new());
     let mut file = None;
-    if let Some(path) = &configuration.settings {
-        let (name, bytes) = read_file(path)?;
-        pairs = pairs_of(&name, &bytes)?;
-        file = Some((name, bytes));
+    match configuration.settings.as_deref().map(read_file) {
+        None => {}
+        Some(Err(wrong)) => failures.extend(wrong.0),
+        Some(Ok((name, bytes))) => {
+            (pairs, failures) = pairs_of(&name, &bytes);
+            file = Some((name, bytes));
+        }
     }
     pairs.extend(configuration.set.iter().cloned());
     let by_hand = |name: &str| configuration.set.iter().any(|(set, _)| set == name);
-    settings::read(pairs.into_iter()).map_err(|problems| {
-        let failure = |problem: SettingProblem| match &file {
-            Some((name, bytes)) if !by_hand(&problem.name) => in_file(name, bytes, &problem),
-            _ => said(problem.to_string()),
-        };
-        Failures(problems.into_iter().map(failure).collect())
-    })
+    let failure = |problem: SettingProblem| match &file {
+        Some((name, bytes)) if !by_hand(&problem.name) => in_file(name, bytes, &problem),
+        _ => said(problem.to_string()),
+    };
+    match settings::read(pairs.into_iter()) {
+        Ok(settings) if failures.is_empty() => return Ok(settings),
+        Ok(_) => {}
+        Err(problems) => failures.extend(problems.into_iter().map(failure)),
+    }
+    failures.sort_by(|a, b| a.position.cmp(&b.position));
+    Err(Failures(failures))
 }
 
-/// The pairs of a settings file: lines of NAME=VALUE, a map, or the `data` of a `ConfigMap`.
-fn pairs_of(name: &str, bytes: &[u8]) -> Result<Vec<(String, String)>, Failures> {
-    let failed = |problems: Vec<SettingProblem>| {
-        Failures(problems.iter().map(|problem| in_file(name, bytes, problem)).collect())
+/// The pairs of a settings file, and what is wrong with its form: lines of NAME=VALUE, a map, or the
+/// `data` of a `ConfigMap`.
+fn pairs_of(name: &str, bytes: &[u8]) -> (Vec<(String, String)>, Vec<Failure>) {
+    let nothing = |offset: usize, message: &str| {
+        (Vec::new(), vec![Failure::at(&Lines::new(name, bytes), offset, message.to_owned())])
     };
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        Failures(vec![Failure::at(
-            &Lines::new(name, bytes),
-            error.valid_up_to(),
-            "found what is not UTF-8, expected text",
-        )])
-    })?;
-    // A map has a colon where the lines of the other form have an equals sign.
-    if text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).is_some_and(is_assignment) {
-        return settings::parse_env_file(text).map_err(failed);
-    }
-    let document = documents(bytes).find(|document| !bytes[document.text.clone()].trim_ascii().is_empty());
-    let start = document.as_ref().map_or(0, |document| document.text.start);
-    let unparsable =
-        |error: ParseError| Failures(vec![Failure::at(&Lines::new(name, bytes), start + error.offset, error.message)]);
-    let tree = Tree::parse(document.map_or("", |document| &text[document.text])).map_err(unparsable)?;
-    settings::pairs(&tree.value().map_err(unparsable)?).map_err(failed)
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => return nothing(error.valid_up_to(), "found what is not UTF-8, expected text"),
+    };
+    let given = if is_lines(text) {
+        settings::parse_env_file(text)
+    } else {
+        let (start, document) = first_document(bytes).unwrap_or_default();
+        let document = std::str::from_utf8(document).unwrap_or_default();
+        let parsed = Tree::parse(document).and_then(|tree| Ok(settings::pairs(&tree.value()?)));
+        match parsed {
+            Ok(given) => given,
+            Err(error) => return nothing(start + error.offset, &error.message),
+        }
+    };
+    let failures = given.problems.iter().map(|problem| in_file(name, bytes, problem)).collect();
+    (given.pairs, failures)
+}
+
+/// Whether a text is lines of NAME=VALUE: a map has a colon where those have an equals sign.
+fn is_lines(text: &str) -> bool {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).is_some_and(is_assignment)
 }
 
 /// Whether a line is `NAME=VALUE`.
@@ -94,20 +120,39 @@ fn is_assignment(line: &str) -> bool {
     name.len() < line.len() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// A problem with a setting, at its place in the file.
+/// A problem with a setting, at its place in the file. The line itself is shown only where it holds no
+/// secret: what is unknown may be one.
 fn in_file(name: &str, bytes: &[u8], problem: &SettingProblem) -> Failure {
     let lines = Lines::new(name, bytes);
-    let place = || {
-        let document = documents(bytes).find(|document| !bytes[document.text.clone()].trim_ascii().is_empty())?;
-        let tree = Tree::parse(std::str::from_utf8(&bytes[document.text.clone()]).ok()?).ok()?;
-        let path = settings::place(&tree.value().ok()?, &problem.name);
-        Some(document.text.start + tree.node(tree.locate(path.steps())?).start)
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    let offset = if is_lines(text) {
+        problem.line.or_else(|| settings::line_of(text, &problem.name)).map(|line| start_of_line(bytes, line))
+    } else {
+        let place = || {
+            let (start, tree) = first_tree(bytes)?;
+            let path = settings::place(&tree.value().ok()?, &problem.name);
+            Some(start + tree.node(tree.locate(path.steps())?).start)
+        };
+        place().filter(|offset| *offset > 0).or_else(|| memchr::memmem::find(bytes, problem.name.as_bytes()))
     };
-    let line = || memchr::memmem::find(bytes, problem.name.as_bytes());
-    match place().filter(|offset| *offset > 0).or_else(line) {
-        Some(offset) => Failure::at(&lines, offset, problem.to_string()),
-        None => Failure { position: Some(lines.position(0)), message: problem.to_string(), source_line: None },
+    let message = match problem.line {
+        Some(_) if problem.name.is_empty() => problem.message.clone(),
+        Some(_) => format!("{}: {}", problem.name, problem.message),
+        None => problem.to_string(),
+    };
+    let is_shown = settings::VARIABLES
+        .iter()
+        .any(|known| known.name == problem.name && !matches!(known.kind, Kind::Secret | Kind::SecretEntry));
+    match offset {
+        Some(offset) if is_shown => Failure::at(&lines, offset, message),
+        offset => Failure { position: Some(lines.position(offset.unwrap_or(0))), message, source_line: None },
     }
+}
+
+/// Where a line begins; lines count from 1.
+fn start_of_line(bytes: &[u8], line: usize) -> usize {
+    let breaks = line.checked_sub(2).and_then(|before| memchr::memchr_iter(b'\n', bytes).nth(before));
+    breaks.map_or(0, |at| at + 1)
 }
 
 /// The files of `--config`: pairs of the shown name and the content.
@@ -125,6 +170,11 @@ pub fn sources(configs: &[(String, Vec<u8>)]) -> Vec<Source<'_>> {
 }
 
 fn read_file(path: &Path) -> Result<(String, Vec<u8>), Failures> {
+    if path.as_os_str() == "-" {
+        return Err(Failures(vec![said(
+            "-: stdin holds manifests only; expected a file for --config and --settings".to_owned(),
+        )]));
+    }
     let name = path.to_string_lossy().into_owned();
     let input =
         Input { name, path: Some(path.to_path_buf()), named: true, regular: true, left_alone: None, renamed: None };
@@ -140,7 +190,9 @@ mod tests {
     use super::*;
 
     fn pairs(text: &str) -> Vec<(String, String)> {
-        pairs_of("s", text.as_bytes()).unwrap()
+        let (pairs, failures) = pairs_of("s", text.as_bytes());
+        assert_eq!(failures, [], "{text}");
+        pairs
     }
 
     fn expected(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -166,8 +218,8 @@ mod tests {
     #[test]
     fn other_forms_are_errors_that_say_what_is_expected() {
         for text in [r#"["A=1"]"#, r#"{"A": {}}"#, r#"{"apiVersion": "v1", "kind": "Secret"}"#] {
-            assert!(pairs_of("s", text.as_bytes()).unwrap_err().0[0].message.contains("expected"), "{text}");
+            assert!(pairs_of("s", text.as_bytes()).1[0].message.contains("expected"), "{text}");
         }
-        assert!(pairs_of("s", b"\xff=1").is_err());
+        assert!(!pairs_of("s", b"\xff=1").1.is_empty());
     }
 }

@@ -9,7 +9,6 @@ use crate::api::Reason;
 use crate::render::kustomization::is_kustomization;
 use crate::render::report::{Counts, Position, Remark, Report};
 use crate::render::{Failure, Failures, Options, Rendered, Run, Source, Splice, Survey};
-use memchr::memmem;
 use rayon::prelude::*;
 
 /// What of the files is kept in memory when everything is decided.
@@ -109,8 +108,7 @@ pub fn run(
             renaming.warn(shown, &mut report);
         }
         let changes = !splices.is_empty();
-        let manifest = changes || !report.rows.is_empty() || may_be_manifest(bytes);
-        let left_alone = !input.named && !changes && (input.left_alone.is_some() || !manifest);
+        let left_alone = !input.named && !changes && (input.left_alone.is_some() || !report.is_of_manifest(bytes));
         let digest = if changes && keep == Keep::Nothing { write::digest(bytes) } else { 0 };
         let bytes = again.filter(|_| changes && keep == Keep::Changed);
         Ok((Decided { input: index, bytes, digest, splices, left_alone }, report))
@@ -160,11 +158,6 @@ fn each<T: Send>(count: usize, work: impl Fn(usize) -> Result<T, Failures> + Syn
         }
     }
     if failures.is_empty() { Ok(done) } else { Err(Failures(failures)) }
-}
-
-/// No Kubernetes object is without these; a values file usually is.
-fn may_be_manifest(bytes: &[u8]) -> bool {
-    memmem::find(bytes, b"apiVersion").is_some() && memmem::find(bytes, b"kind").is_some()
 }
 
 /// What is said of a file that only another tool can read.

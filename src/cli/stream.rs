@@ -40,12 +40,14 @@ impl<'p> Part<'p> {
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Several files as one stream. A single file keeps every byte; between several, what would run
-/// together is separated, and byte order marks are dropped.
+/// together is separated, and byte order marks are dropped. A stream that begins with JSON begins with
+/// `---`, since `kubectl` would read all of it as JSON.
 pub fn join<'p>(parts: &[Part<'p>]) -> Vec<&'p [u8]> {
     if let [only] = parts {
         return only.pieces().collect();
     }
     let mut stream: Vec<&'p [u8]> = Vec::new();
+    let (mut opens_with_json, mut several) = (false, false);
     for part in parts {
         let mut pieces: Vec<&'p [u8]> = part.pieces().collect();
         if let Some(first) = pieces.first_mut() {
@@ -55,7 +57,11 @@ pub fn join<'p>(parts: &[Part<'p>]) -> Vec<&'p [u8]> {
         if pieces.is_empty() {
             continue;
         }
+        if stream.is_empty() && is_json(pieces[0]) {
+            opens_with_json = true;
+        }
         if let Some(last) = stream.last() {
+            several = true;
             let ends_line = last.ends_with(b"\n");
             let open = ends_open(last);
             if !ends_line {
@@ -70,7 +76,15 @@ pub fn join<'p>(parts: &[Part<'p>]) -> Vec<&'p [u8]> {
         }
         stream.extend(pieces);
     }
+    if opens_with_json && several {
+        stream.insert(0, b"---\n");
+    }
     stream
+}
+
+/// Whether `kubectl` reads what begins so as JSON, to the end: there are no documents in it.
+fn is_json(text: &[u8]) -> bool {
+    text.trim_ascii_start().starts_with(b"{")
 }
 
 /// Whether the text ends with a marker that has begun a document already.
@@ -224,7 +238,11 @@ mod tests {
             ("\u{feff}a: 1\n", "b: 2\n", "a: 1\n---\nb: 2\n"),
             ("a: 1\n", "", "a: 1\n"),
             ("", "b: 2\n", "b: 2\n"),
-            ("{\"a\": 1}", "{\"b\": 2}", "{\"a\": 1}\n---\n{\"b\": 2}"),
+            ("{\"a\": 1}", "{\"b\": 2}", "---\n{\"a\": 1}\n---\n{\"b\": 2}"),
+            ("\n {\"a\": 1}\n", "b: 2\n", "---\n\n {\"a\": 1}\n---\nb: 2\n"),
+            ("{\"a\": 1}\n", "", "{\"a\": 1}\n"),
+            ("", "{\"b\": 2}", "{\"b\": 2}"),
+            ("a: 1\n", "{\"b\": 2}", "a: 1\n---\n{\"b\": 2}"),
         ] {
             assert_eq!(joined(&[before, after]), stream, "{before:?} {after:?}");
         }

@@ -7,7 +7,7 @@
 mod file;
 mod table;
 
-pub use file::{pairs, parse_env_file, place};
+pub use file::{Given, line_of, pairs, parse_env_file, place};
 pub use table::{Kind, VARIABLES, Variable};
 
 use super::quantity::Quantity;
@@ -20,22 +20,28 @@ use std::time::Duration;
 /// Something that is wrong with a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingProblem {
-    /// The variable.
+    /// The variable; empty where a line names none.
     pub name: String,
     /// What was found, and what is allowed; no secrets.
     pub message: String,
+    /// The line of a file, from 1, where one variable is not the place.
+    pub line: Option<usize>,
 }
 
 impl SettingProblem {
     /// A problem of a variable.
     pub fn new(name: impl Into<String>, message: impl Into<String>) -> Self {
-        SettingProblem { name: name.into(), message: message.into() }
+        SettingProblem { name: name.into(), message: message.into(), line: None }
     }
 }
 
 impl std::fmt::Display for SettingProblem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.name, self.message)
+        match (self.name.as_str(), self.line) {
+            ("", Some(line)) => write!(f, "line {line}: {}", self.message),
+            (name, Some(line)) => write!(f, "{name}: {}, in line {line}", self.message),
+            (name, None) => write!(f, "{name}: {}", self.message),
+        }
     }
 }
 

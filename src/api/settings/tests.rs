@@ -175,36 +175,41 @@ fn files_are_config_maps_or_plain_maps() {
     let data = Value::map([("WEBHOOK_PORT", Value::int(8443)), ("LOG_LEVEL", Value::text("warn"))]);
     let object = Value::map([("kind", Value::text("ConfigMap")), ("data", data.clone())]);
     let expected = vec![("WEBHOOK_PORT".to_owned(), "8443".to_owned()), ("LOG_LEVEL".to_owned(), "warn".to_owned())];
-    assert_eq!(pairs(&data).unwrap(), expected);
-    assert_eq!(pairs(&object).unwrap(), expected);
+    assert_eq!(pairs(&data).pairs, expected);
+    assert_eq!(pairs(&object).pairs, expected);
     assert_eq!(place(&object, "LOG_LEVEL").to_string(), "data.LOG_LEVEL");
     assert_eq!(place(&data, "LOG_LEVEL").to_string(), "LOG_LEVEL");
     assert_eq!(place(&data, "OTHER"), Path::ROOT);
-    assert_eq!(pairs(&Value::map([("A", Value::NULL)])).unwrap(), vec![("A".to_owned(), String::new())]);
-    assert!(pairs(&Value::map([("kind", Value::text("ConfigMap"))])).is_err());
-    assert!(pairs(&Value::texts(["x"])).is_err());
-    assert!(pairs(&Value::map([("A", Value::texts(["x"]))])).is_err());
-    assert!(pairs(&Value::NULL).unwrap().is_empty());
+    assert_eq!(pairs(&Value::map([("A", Value::NULL)])).pairs, vec![("A".to_owned(), String::new())]);
+    let wrong = |document: &Value<'_>| !pairs(document).problems.is_empty();
+    assert!(wrong(&Value::map([("kind", Value::text("ConfigMap"))])));
+    assert!(wrong(&Value::texts(["x"])));
+    let half = pairs(&Value::map([("A", Value::texts(["x"])), ("LOG_LEVEL", Value::text("warn"))]));
+    assert_eq!((half.pairs.len(), half.problems.len()), (1, 1), "the rest is read");
+    assert!(pairs(&Value::NULL).pairs.is_empty());
 }
 
 #[test]
 fn workloads_may_be_a_list_or_a_text() {
     let items = ["batch.volcano.sh/Job=spec.tasks[*].template", "example.com/App=spec.template"];
     let list = Value::map([("OPENLIT_WORKLOADS", Value::texts(items))]);
-    assert_eq!(read(pairs(&list).unwrap().into_iter()).unwrap().workloads, items);
+    assert_eq!(read(pairs(&list).pairs.into_iter()).unwrap().workloads, items);
     assert_eq!(read_pairs(&[("OPENLIT_WORKLOADS", &items.join(", "))]).unwrap().workloads, items);
     let block = Value::map([("OPENLIT_WORKLOADS", Value::Scalar(Scalar::text(items.join("\n") + "\n")))]);
-    assert_eq!(read(pairs(&block).unwrap().into_iter()).unwrap().workloads, items);
+    assert_eq!(read(pairs(&block).pairs.into_iter()).unwrap().workloads, items);
 }
 
 #[test]
 fn lines_of_names_and_values_are_read_without_a_shell() {
     let text = "\u{feff}# a comment\r\nexport LOG_LEVEL=warn\r\n\nWEBHOOK_PATH = '/x'\nOPENLIT_OTLP_ENDPOINT=\"http://$(IP)/a=b\"";
-    let pairs = parse_env_file(text).unwrap();
+    let pairs = parse_env_file(text).pairs;
     let expected = [("LOG_LEVEL", "warn"), ("WEBHOOK_PATH", "/x"), ("OPENLIT_OTLP_ENDPOINT", "http://$(IP)/a=b")];
     assert_eq!(pairs, owned(&expected).collect::<Vec<_>>());
-    let problems = parse_env_file("hunter2\nA=1\nA=2\n1=2").unwrap_err();
-    let text: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    assert_eq!(text.len(), 3);
+    let given = parse_env_file("hunter2\nA=1\nA=2\n1=2\nB=3");
+    let text: Vec<String> = given.problems.iter().map(ToString::to_string).collect();
+    let lines: Vec<Option<usize>> = given.problems.iter().map(|problem| problem.line).collect();
+    assert_eq!(lines, [Some(1), Some(3), Some(4)]);
+    assert_eq!(given.pairs.len(), 2, "the rest is read");
+    assert_eq!(line_of("# B=1\nA=1\nexport B = 2\n", "B"), Some(3));
     assert!(text[0].starts_with("line 1") && !text[0].contains("hunter2"), "{text:?}");
 }

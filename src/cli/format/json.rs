@@ -27,13 +27,12 @@
 //! be said `reason`, `severity`, `message` and `remedy`, are null.
 
 use crate::api::{Reason, Severity};
-use crate::cli::findings::{self, Gate, severity};
-use crate::render::report::{Position, Report};
+use crate::render::report::{self, Gate, Position, Report, severity};
 use serde_json::{Map, Value, json};
 
 /// The whole report.
-pub fn report(report: &Report) -> String {
-    let containers: Vec<Value> = report
+pub fn report(whole: &Report) -> String {
+    let containers: Vec<Value> = whole
         .rows
         .iter()
         .map(|row| {
@@ -45,12 +44,12 @@ pub fn report(report: &Report) -> String {
             entry.insert("template".to_owned(), json!(row.template));
             entry.insert("container".to_owned(), json!(row.container));
             entry.insert("selectedBy".to_owned(), json!(row.selected_by));
-            entry.insert("state".to_owned(), json!(findings::state(row.state)));
-            because(&mut entry, findings::reason(row, Gate::Check), &row.detail);
+            entry.insert("state".to_owned(), json!(report::state(row.state)));
+            because(&mut entry, row.reason_for(Gate::Check), &row.detail);
             Value::Object(entry)
         })
         .collect();
-    let remarks: Vec<Value> = report
+    let remarks: Vec<Value> = whole
         .remarks
         .iter()
         .map(|remark| {
@@ -61,10 +60,10 @@ pub fn report(report: &Report) -> String {
             Value::Object(entry)
         })
         .collect();
-    let counts = report.counts;
-    let whole = json!({
+    let counts = whole.counts;
+    let json = json!({
         "schema": 1,
-        "findings": findings::count(&findings::of(report, Gate::Check), Severity::Finding),
+        "findings": report::count(&whole.items(Gate::Check), Severity::Finding),
         "containers": containers,
         "remarks": remarks,
         "counts": {
@@ -75,7 +74,7 @@ pub fn report(report: &Report) -> String {
             "podTemplates": counts.templates,
         },
     });
-    format!("{whole:#}\n")
+    format!("{json:#}\n")
 }
 
 fn place(position: &Position) -> Map<String, Value> {
@@ -96,7 +95,7 @@ fn because(entry: &mut Map<String, Value>, reason: Option<Reason>, detail: &str)
 
 #[cfg(test)]
 mod tests {
-    use crate::cli::findings::tests::sample;
+    use crate::render::report::tests::sample;
 
     #[test]
     fn the_schema_is_as_documented() {

@@ -1,7 +1,7 @@
 //! Findings as SARIF 2.1.0, for code scanning. Every reason is a rule, whether it was met or not.
 
 use crate::api::{Reason, Severity};
-use crate::cli::findings::{Item, severity};
+use crate::render::report::{Item, severity};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -97,12 +97,12 @@ fn uri(file: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::findings::{Gate, of, tests::sample};
+    use crate::render::report::{Gate, tests::sample};
     use std::collections::HashSet;
 
     fn log() -> Value {
         let report = sample();
-        serde_json::from_str(&items(&of(&report, Gate::Check))).unwrap()
+        serde_json::from_str(&items(&report.items(Gate::Check))).unwrap()
     }
 
     #[test]

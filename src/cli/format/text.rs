@@ -2,8 +2,8 @@
 //! to do.
 
 use crate::api::Severity;
-use crate::cli::findings::{Item, severity};
 use crate::cli::style::{Style, plain};
+use crate::render::report::{Item, severity};
 
 /// All items that weigh as much as `least`.
 pub fn items(items: &[Item], least: impl Fn(Severity) -> bool, style: Style) -> String {
@@ -27,12 +27,12 @@ fn item(item: &Item, style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::findings::{Gate, of, tests::sample};
+    use crate::render::report::{Gate, tests::sample};
 
     #[test]
     fn a_finding_is_two_lines() {
         let report = sample();
-        let text = items(&of(&report, Gate::Check), |weight| weight == Severity::Finding, Style::PLAIN);
+        let text = items(&report.items(Gate::Check), |weight| weight == Severity::Finding, Style::PLAIN);
         assert_eq!(text.lines().count(), 10);
         assert!(text.contains("apps/a b.yaml:20:9: finding: Deployment/chat: container app: the pod template is"));
         assert!(text.contains("[not-injected]\n    help: run prelit inject\n"), "{text}");
