@@ -197,6 +197,49 @@ fn long_comments_pass() {
 }
 
 #[test]
+fn a_record_that_claims_a_part_of_any_text_takes_nothing_else() {
+    let ours = "x".repeat(62);
+    for (value, taken) in [
+        (format!("'a=\n            {},é'", &ours[3..]), false),
+        (format!("|-\n            {}\n            é,é", &ours[3..]), false),
+        (format!(">-\n            {}\n            é,é", &ours[3..]), false),
+        (format!("\"a=\n            {},é\"", &ours[3..]), false),
+        (format!("|-\n            {ours},é=é"), true),
+        (format!("'{ours},é=é\n            é'"), true),
+    ] {
+        let text = format!(
+            "apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: chat}}
+spec:
+  template:
+    metadata:
+      labels: {{a: b}}
+      annotations:
+        openlit.io/injection: '{{\"v\":1,\"configuration\":\"settings\",\"digest\":\"96a6beb98c9ede72\",\"added\":\"d2e3289bbaecad40\",\"containers\":{{\"chat\":{{\"merged\":{{\"OTEL_RESOURCE_ATTRIBUTES\":63}}}}}}}}'
+    spec:
+      containers:
+      - name: chat
+        image: python:3.11-slim
+        env:
+        - name: OTEL_RESOURCE_ATTRIBUTES
+          value: {value}
+        - name: OTHER
+          value: b
+"
+        );
+        let source = Source { name: "text.yaml", bytes: text.as_bytes(), lenient: false, left_alone: None };
+        let options = prelit::render::Options { force: true, ..filter::options(Action::Remove) };
+        let run = Survey::of(&source, &options).and_then(|survey| Run::new(options, &[], vec![survey]));
+        let rendered = run.and_then(|run| run.render(&source)).expect("an answer");
+        let refused =
+            rendered.report.remarks.iter().any(|remark| remark.reason == prelit::api::Reason::UnsupportedYaml);
+        assert_eq!(refused, !taken, "{value}\n{:?}", rendered.report);
+        assert_eq!(rendered.splices.is_empty(), !taken, "{value}");
+    }
+}
+
+#[test]
 fn very_many_documents_pass() {
     let empty = "---\n".repeat(1_000_000).into_bytes();
     assert_eq!(render(empty.clone(), None).map(|rendered| rendered.splices), Ok(Vec::new()));
