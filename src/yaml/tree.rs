@@ -4,6 +4,7 @@
 //! that children are walked without pointers. What the parser does not report (dashes, colons,
 //! explicit keys, the true end of block scalars) is found in the gaps once, here.
 
+use super::index::Index;
 use super::{gaps, simple};
 use crate::value::{ScalarType, scalar};
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle, Tag};
@@ -114,6 +115,7 @@ pub struct Tree<'t> {
     nodes: Vec<Node<'t>>,
     /// Whether any alias or merge key stands in the document.
     pub has_references: bool,
+    pub(super) index: Index,
 }
 
 /// A document has at most this many bytes: offsets stay small, and hostile input is refused early.
@@ -129,7 +131,7 @@ impl<'t> Tree<'t> {
             return Err(ParseError::new(0, "the document is larger than 1 GiB; expected a Kubernetes manifest"));
         }
         match simple::read(text) {
-            Some(nodes) => Tree { text, nodes, has_references: false }.checked(),
+            Some(nodes) => Tree { text, nodes, has_references: false, index: Index::default() }.checked(),
             None => Tree::parse_any(text),
         }
     }
@@ -202,23 +204,6 @@ impl<'t> Tree<'t> {
     /// Whether an alias elsewhere stands for this node, so that a change of it would change that place.
     pub fn is_shared(&self, id: NodeId) -> bool {
         self.nodes[id].shared
-    }
-
-    /// The node that the anchor `name` stands for at `offset`: the last one before it.
-    pub fn anchor_before(&self, name: &str, offset: usize) -> Option<NodeId> {
-        let is_it = |word: &str| word.strip_prefix('&') == Some(name);
-        let named = |node: &Node<'_>| {
-            if !node.is_anchored() {
-                false
-            } else if node.lead < node.start {
-                self.text[node.lead..node.start].split(gaps::ends_property).any(is_it)
-            } else {
-                // A key, or an item in flow style: the properties right before it.
-                let before = self.text[..node.start].trim_end().rsplit(gaps::ends_property);
-                before.take_while(|word| word.starts_with(['&', '!'])).any(is_it)
-            }
-        };
-        self.nodes.iter().rposition(|node| node.start < offset && named(node))
     }
 
     /// A key as Kubernetes reads it: text, with numbers and booleans written out as Go writes them.
@@ -506,7 +491,7 @@ impl<'t> Builder<'t> {
 
     fn finish(self) -> Result<Tree<'t>, ParseError> {
         let Builder { text, nodes, has_references, .. } = self;
-        Tree { text, nodes, has_references }.checked()
+        Tree { text, nodes, has_references, index: Index::default() }.checked()
     }
 }
 
