@@ -13,7 +13,7 @@ mod manifests;
 use prelit::render::{Action, Rendered, Run, Source, Survey};
 use std::fmt::Write;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Long for any of these inputs, even without optimization on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -180,7 +180,9 @@ fn a_hundred_thousand_keys_pass() {
     }
     injected(workload(&format!("x:\n{keys}")));
     refused(&format!("x:\n{keys}  key-0: x\n"), "the key `key-0` stands twice");
-    refused(&format!("y: &y {{a: b}}\nx:\n  <<: *y\n{keys}"), "too many entries");
+    injected(workload(&format!("y: &y {{a: b}}\nx:\n  <<: *y\n{keys}")));
+    injected(workload(&format!("y: &y\n{keys}x:\n  <<: *y\n  z: z\n")));
+    refused(&format!("y: &y\n{keys}x: [{{<<: *y}}, {{<<: *y}}]\n"), "aliases stand for too much");
     let few: String = keys.lines().take(9_000).map(|line| format!("{line}\n")).collect();
     injected(workload(&format!("y: &y\n{few}x:\n  <<: *y\n  z: z\n")));
     refused(&format!("y: &y\n{few}x:\n{}", "- {<<: *y}\n".repeat(1000)), "aliases stand for too much");
@@ -290,4 +292,68 @@ fn odd_beginnings_have_an_answer() {
         filter::any_bytes(text.as_bytes());
     }
     passes("x: y\n");
+}
+
+/// Four times the input takes about four times as long; sixteen times would be the square.
+#[track_caller]
+fn grows_with_its_input(size: usize, make: impl Fn(usize) -> Vec<u8>) {
+    let time = |size| {
+        let bytes = make(size);
+        let start = Instant::now();
+        injected(bytes);
+        start.elapsed()
+    };
+    // Others work on the same machine: one good run of a few is enough.
+    let mut times = Vec::new();
+    for _ in 0..4 {
+        let (small, large) = (time(size), time(4 * size));
+        if large < 8 * small + Duration::from_millis(20) {
+            return;
+        }
+        times.push((small, large));
+    }
+    panic!("{times:?}");
+}
+
+fn json_item(number: usize) -> String {
+    format!(
+        "{{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{{\"name\":\"chat-{number}\"}},\"spec\":{{\"template\":\
+         {{\"metadata\":{{\"labels\":{{\"openlit.io/instrument\":\"true\"}}}},\"spec\":{{\"containers\":[{{\"name\":\"app\",\
+         \"image\":\"python:3.11-slim\",\"env\":[]}}]}}}}}}}}"
+    )
+}
+
+fn json_list(size: usize) -> Vec<u8> {
+    let items: Vec<String> = (0..size).map(json_item).collect();
+    format!("{{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[{}]}}", items.join(",")).into_bytes()
+}
+
+#[test]
+fn lists_on_one_line_take_linear_time() {
+    grows_with_its_input(100, json_list);
+}
+
+#[test]
+fn long_lists_take_linear_time() {
+    let item = "- apiVersion: apps/v1\n  kind: Deployment\n  metadata: {name: chat}\n  spec:\n    template:\n      \
+                metadata:\n        labels: {openlit.io/instrument: \"true\"}\n      spec:\n        containers:\n        \
+                - name: app\n          image: python:3.11-slim\n          env: []\n";
+    let list = |size: usize| format!("apiVersion: v1\nkind: List\nitems:\n{}", item.repeat(size)).into_bytes();
+    grows_with_its_input(100, list);
+    // One item that refuses makes every other one be tried by itself.
+    let refuses = item.replace("env: []", "env: &e [{name: A, value: b}]\n          x: *e");
+    grows_with_its_input(50, |size| [list(size), refuses.clone().into_bytes()].concat());
+}
+
+#[test]
+fn large_maps_take_linear_time() {
+    let keys = |size: usize| (0..size).map(|number| format!("  key-{number}: x\n")).collect::<String>();
+    grows_with_its_input(4_000, |size| workload(&format!("y: &y\n{}x:\n  <<: *y\n  z: z\n", keys(size))));
+    grows_with_its_input(4_000, |size| workload(&format!("y: &y {{key-1: x}}\nx:\n  <<: *y\n{}", keys(size))));
+}
+
+#[test]
+fn many_documents_take_linear_time() {
+    let one = [b"---\n".as_slice(), &workload("")].concat();
+    grows_with_its_input(200, |size| one.repeat(size));
 }
