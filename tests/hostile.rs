@@ -13,7 +13,7 @@ mod manifests;
 use prelit::render::{Action, Rendered, Run, Source, Survey};
 use std::fmt::Write;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Long for any of these inputs, even without optimization on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -180,8 +180,10 @@ fn a_hundred_thousand_keys_pass() {
     }
     injected(workload(&format!("x:\n{keys}")));
     refused(&format!("x:\n{keys}  key-0: x\n"), "the key `key-0` stands twice");
-    refused(&format!("y: &y {{a: b}}\nx:\n  <<: *y\n{keys}"), "too many entries");
-    let few: String = keys.split_inclusive('\n').take(9_000).collect();
+    injected(workload(&format!("y: &y {{a: b}}\nx:\n  <<: *y\n{keys}")));
+    injected(workload(&format!("y: &y\n{keys}x:\n  <<: *y\n  z: z\n")));
+    refused(&format!("y: &y\n{keys}x: [{{<<: *y}}, {{<<: *y}}]\n"), "aliases stand for too much");
+    let few: String = keys.lines().take(9_000).map(|line| format!("{line}\n")).collect();
     injected(workload(&format!("y: &y\n{few}x:\n  <<: *y\n  z: z\n")));
     refused(&format!("y: &y\n{few}x:\n{}", "- {<<: *y}\n".repeat(1000)), "aliases stand for too much");
 }
@@ -194,6 +196,49 @@ fn long_comments_pass() {
     let nested: String = (0..200).flat_map(|level| [" ".repeat(level), "a:\n".to_owned()]).collect();
     injected(workload(&format!("x-{nested}{comments}{}- b\n", " ".repeat(200))));
     injected(workload(&format!("x: [{} y]\n", "\n  # comment\n".repeat(20_000))));
+}
+
+#[test]
+fn a_record_that_claims_a_part_of_any_text_takes_nothing_else() {
+    let ours = "x".repeat(62);
+    for (value, taken) in [
+        (format!("'a=\n            {},é'", &ours[3..]), false),
+        (format!("|-\n            {}\n            é,é", &ours[3..]), false),
+        (format!(">-\n            {}\n            é,é", &ours[3..]), false),
+        (format!("\"a=\n            {},é\"", &ours[3..]), false),
+        (format!("|-\n            {ours},é=é"), true),
+        (format!("'{ours},é=é\n            é'"), true),
+    ] {
+        let text = format!(
+            "apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: chat}}
+spec:
+  template:
+    metadata:
+      labels: {{a: b}}
+      annotations:
+        openlit.io/injection: '{{\"v\":1,\"configuration\":\"settings\",\"digest\":\"96a6beb98c9ede72\",\"added\":\"d2e3289bbaecad40\",\"containers\":{{\"chat\":{{\"merged\":{{\"OTEL_RESOURCE_ATTRIBUTES\":63}}}}}}}}'
+    spec:
+      containers:
+      - name: chat
+        image: python:3.11-slim
+        env:
+        - name: OTEL_RESOURCE_ATTRIBUTES
+          value: {value}
+        - name: OTHER
+          value: b
+"
+        );
+        let source = Source { name: "text.yaml", bytes: text.as_bytes(), lenient: false, left_alone: None };
+        let options = prelit::render::Options { force: true, ..filter::options(Action::Remove) };
+        let run = Survey::of(&source, &options).and_then(|survey| Run::new(options, &[], vec![survey]));
+        let rendered = run.and_then(|run| run.render(&source)).expect("an answer");
+        let refused =
+            rendered.report.remarks.iter().any(|remark| remark.reason == prelit::api::Reason::UnsupportedYaml);
+        assert_eq!(refused, !taken, "{value}\n{:?}", rendered.report);
+        assert_eq!(rendered.splices.is_empty(), !taken, "{value}");
+    }
 }
 
 #[test]
@@ -249,4 +294,68 @@ fn odd_beginnings_have_an_answer() {
         filter::any_bytes(text.as_bytes());
     }
     passes("x: y\n");
+}
+
+/// Four times the input takes about four times as long; sixteen times would be the square.
+#[track_caller]
+fn grows_with_its_input(size: usize, make: impl Fn(usize) -> Vec<u8>) {
+    let time = |size| {
+        let bytes = make(size);
+        let start = Instant::now();
+        injected(bytes);
+        start.elapsed()
+    };
+    // Others work on the same machine: one good run of a few is enough.
+    let mut times = Vec::new();
+    for _ in 0..4 {
+        let (small, large) = (time(size), time(4 * size));
+        if large < 8 * small + Duration::from_millis(20) {
+            return;
+        }
+        times.push((small, large));
+    }
+    panic!("{times:?}");
+}
+
+fn json_item(number: usize) -> String {
+    format!(
+        "{{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{{\"name\":\"chat-{number}\"}},\"spec\":{{\"template\":\
+         {{\"metadata\":{{\"labels\":{{\"openlit.io/instrument\":\"true\"}}}},\"spec\":{{\"containers\":[{{\"name\":\"app\",\
+         \"image\":\"python:3.11-slim\",\"env\":[]}}]}}}}}}}}"
+    )
+}
+
+fn json_list(size: usize) -> Vec<u8> {
+    let items: Vec<String> = (0..size).map(json_item).collect();
+    format!("{{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[{}]}}", items.join(",")).into_bytes()
+}
+
+#[test]
+fn lists_on_one_line_take_linear_time() {
+    grows_with_its_input(100, json_list);
+}
+
+#[test]
+fn long_lists_take_linear_time() {
+    let item = "- apiVersion: apps/v1\n  kind: Deployment\n  metadata: {name: chat}\n  spec:\n    template:\n      \
+                metadata:\n        labels: {openlit.io/instrument: \"true\"}\n      spec:\n        containers:\n        \
+                - name: app\n          image: python:3.11-slim\n          env: []\n";
+    let list = |size: usize| format!("apiVersion: v1\nkind: List\nitems:\n{}", item.repeat(size)).into_bytes();
+    grows_with_its_input(100, list);
+    // One item that refuses makes every other one be tried by itself.
+    let refuses = item.replace("env: []", "env: &e [{name: A, value: b}]\n          x: *e");
+    grows_with_its_input(50, |size| [list(size), refuses.clone().into_bytes()].concat());
+}
+
+#[test]
+fn large_maps_take_linear_time() {
+    let keys = |size: usize| (0..size).map(|number| format!("  key-{number}: x\n")).collect::<String>();
+    grows_with_its_input(4_000, |size| workload(&format!("y: &y\n{}x:\n  <<: *y\n  z: z\n", keys(size))));
+    grows_with_its_input(4_000, |size| workload(&format!("y: &y {{key-1: x}}\nx:\n  <<: *y\n{}", keys(size))));
+}
+
+#[test]
+fn many_documents_take_linear_time() {
+    let one = [b"---\n".as_slice(), &workload("")].concat();
+    grows_with_its_input(200, |size| one.repeat(size));
 }

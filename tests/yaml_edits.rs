@@ -195,6 +195,34 @@ fn text_is_put_before_scalars_of_every_style() {
 }
 
 #[test]
+fn text_is_not_taken_from_where_it_is_written_otherwise() {
+    let cut = |bytes| [Edit::Cut { scalar: path("v"), bytes }];
+    // Folding and indentation: as many bytes of the text as it is written end inside a character, or elsewhere.
+    for (text, bytes) in [
+        ("v: 'a\n  é'\n", 2),
+        ("v: 'a\n\n  é'\n", 2),
+        ("v: 'a\r\n  bé'\r\n", 5),
+        ("v: \"a\n  é\"\n", 2),
+        ("v: \"a\\\n  é\"\n", 3),
+        ("v: \"a \n  b\"\n", 2),
+        ("v: 'a \n  b'\n", 2),
+        ("v: a\n  é\n", 2),
+        ("v: |-\n  a\n  é\n", 4),
+        ("v: |-\n  a\n  é\n", 2),
+        ("v: >-\n  a\n  é\n", 4),
+    ] {
+        refused(text, &cut(bytes), "over several lines");
+    }
+    for (text, bytes) in [("v: |-\n  a\n  é\n", 1), ("v: |\n  a b\n", 1), ("v: |-\n  é", 2), ("v: >-\n  a\n  é\n", 1)]
+    {
+        refused(text, &cut(bytes), "begins with blanks");
+    }
+    assert_eq!(edited("v: 'a''b\n  é'\n", &cut(2)), "v: 'b\n  é'\n");
+    assert_eq!(edited("v: 'a b\n  é'\n", &cut(1)), "v: ' b\n  é'\n");
+    assert_eq!(edited("v: |-\n  ab\n  é\n", &cut(1)), "v: |-\n  b\n  é\n");
+}
+
+#[test]
 fn flow_style_is_edited_between_its_brackets() {
     there_and_back(
         "{env: [{name: A}], x: y}\n",

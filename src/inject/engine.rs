@@ -26,7 +26,7 @@ use crate::api::resource::AutoInstrumentation;
 use crate::api::selector::LabelSelector;
 use crate::api::settings::{Knative, Settings};
 use crate::api::{Finding, Reason, names};
-use crate::manifest::{PodTemplate, Role, Row, Workload, workloads_as};
+use crate::manifest::{Container, PodTemplate, Role, Row, Workload, workloads_as};
 use crate::value::{Edit, Value};
 
 /// What is shown for a template that no resource selects, but the label.
@@ -129,7 +129,7 @@ impl Verdict {
             selected_by: None,
             state: State::Skipped,
             work: Work::Nothing,
-            containers: (0..template.containers.len()).map(skipped).collect(),
+            containers: of_the_user(template).map(skipped).collect(),
             whole: Some(finding),
             notes: Vec::new(),
         }
@@ -497,6 +497,15 @@ fn named(template: &PodTemplate<'_>, containers: Vec<ContainerVerdict>) -> Vec<(
     skipped.collect()
 }
 
+/// The containers of a template but our own init container, where it carries an injection.
+fn of_the_user(template: &PodTemplate<'_>) -> impl Iterator<Item = usize> {
+    let injected = template.annotation(names::ANNOTATION_INJECTION).is_some();
+    let is_ours = move |container: &Container<'_>| {
+        injected && container.role != Role::App && container.name == names::INIT_CONTAINER
+    };
+    template.containers.iter().enumerate().filter(move |(_, container)| !is_ours(container)).map(|(index, _)| index)
+}
+
 /// A verdict on an injection that is there: its containers have the state, the others are skipped.
 fn of_record(
     template: &PodTemplate<'_>,
@@ -507,19 +516,18 @@ fn of_record(
 ) -> Verdict {
     let reason = finding.map(|finding| finding.reason);
     let detail = finding.map(|finding| finding.detail.clone()).unwrap_or_default();
-    let of_container = |(index, container): (usize, &crate::manifest::Container<'_>)| {
-        if record.containers.contains_key(container.name.as_ref()) {
-            Some(ContainerVerdict::new(index, state, reason, detail.clone()))
+    let of_container = |index: usize| {
+        if record.containers.contains_key(template.containers[index].name.as_ref()) {
+            ContainerVerdict::new(index, state, reason, detail.clone())
         } else {
-            let ours = container.role != Role::App && container.name == names::INIT_CONTAINER;
-            (!ours).then(|| ContainerVerdict::new(index, State::Skipped, None, String::new()))
+            ContainerVerdict::new(index, State::Skipped, None, String::new())
         }
     };
     Verdict {
         selected_by: None,
         state,
         work,
-        containers: template.containers.iter().enumerate().filter_map(of_container).collect(),
+        containers: of_the_user(template).map(of_container).collect(),
         whole: finding.cloned(),
         notes: Vec::new(),
     }

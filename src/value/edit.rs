@@ -4,7 +4,7 @@
 //! writes them as a JSON patch, and `yaml` carries them out on text; all three must agree.
 
 use super::{Map, Path, Scalar, Step, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use thiserror::Error;
 
 /// One change to a value.
@@ -103,6 +103,27 @@ pub struct EditTree<'e> {
     pub delete: bool,
     /// What is to happen further down, in the order in which it was first asked for.
     pub below: Vec<(&'e Step, EditTree<'e>)>,
+    /// Where in `below` a step stands; empty as long as there are few.
+    index: HashMap<Name<'e>, usize>,
+}
+
+/// So many steps below one place are searched one by one, more through an index.
+const FEW_STEPS: usize = 16;
+
+/// A step, borrowed.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Name<'s> {
+    Key(&'s str),
+    Index(usize),
+}
+
+impl<'s> From<&'s Step> for Name<'s> {
+    fn from(step: &'s Step) -> Self {
+        match step {
+            Step::Key(key) => Name::Key(key),
+            Step::Index(index) => Name::Index(*index),
+        }
+    }
 }
 
 impl<'e> EditTree<'e> {
@@ -123,16 +144,35 @@ impl<'e> EditTree<'e> {
     }
 
     fn child_mut(&mut self, step: &'e Step) -> &mut EditTree<'e> {
-        let index = self.below.iter().position(|(name, _)| *name == step).unwrap_or_else(|| {
+        let position = self.position(&step.into()).unwrap_or_else(|| {
+            let position = self.below.len();
             self.below.push((step, EditTree::default()));
-            self.below.len() - 1
+            if !self.index.is_empty() {
+                self.index.insert(step.into(), position);
+            } else if position >= FEW_STEPS {
+                self.index.extend(self.below.iter().enumerate().map(|(at, (step, _))| ((*step).into(), at)));
+            }
+            position
         });
-        &mut self.below[index].1
+        &mut self.below[position].1
+    }
+
+    fn position(&self, name: &Name<'_>) -> Option<usize> {
+        if self.index.is_empty() {
+            self.below.iter().position(|(step, _)| Name::from(*step) == *name)
+        } else {
+            self.index.get(name).copied()
+        }
     }
 
     /// What is to happen one step down.
     pub fn child(&self, step: &Step) -> Option<&EditTree<'e>> {
-        self.below.iter().find(|(name, _)| *name == step).map(|(_, tree)| tree)
+        Some(&self.below[self.position(&step.into())?].1)
+    }
+
+    /// What is to happen under a key, with the key as a step.
+    fn entry(&self, key: &str) -> Option<&(&'e Step, EditTree<'e>)> {
+        Some(&self.below[self.position(&Name::Key(key))?])
     }
 
     /// Whether anything here asks for a list.
@@ -230,7 +270,7 @@ pub fn apply_tree<'a>(value: Value<'a>, tree: &EditTree<'_>, at: &Path) -> Resul
             }
             let mut result = Map::default();
             for (key, value) in map {
-                match tree.below.iter().find(|(step, _)| matches!(step, Step::Key(name) if *name == key)) {
+                match tree.entry(&key) {
                     Some((_, child)) if child.delete => {}
                     Some((step, child)) => {
                         let value = apply_tree(value, child, &at.step((*step).clone()))?;

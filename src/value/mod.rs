@@ -15,6 +15,7 @@ pub use path::{Path, Step};
 pub use scalar::{Scalar, ScalarType};
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// A value: what a document, or a part of one, means.
 #[derive(Debug, Clone)]
@@ -139,12 +140,13 @@ impl<'a> Value<'a> {
         match self {
             Value::Scalar(scalar) => Value::Scalar(scalar.into_owned()),
             Value::List(items) => Value::List(items.into_iter().map(Value::into_owned).collect()),
-            Value::Map(map) => Value::Map(
-                map.entries
+            Value::Map(map) => Value::Map(Map {
+                entries: map
+                    .entries
                     .into_iter()
                     .map(|(key, value)| (Cow::Owned(key.into_owned()), value.into_owned()))
                     .collect(),
-            ),
+            }),
         }
     }
 }
@@ -164,11 +166,15 @@ impl PartialEq for Value<'_> {
 
 impl PartialEq for Map<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len()
-            && self.iter().zip(other.iter()).all(|((key, value), (other_key, other_value))| {
-                // Most pairs stand in the same order; only the others cost a search.
-                if key == other_key { value == other_value } else { other.get(key) == Some(value) }
-            })
+        if self.len() != other.len() {
+            return false;
+        }
+        // Most pairs stand in the same order; only the others cost a search.
+        let in_order = self.iter().zip(other.iter()).take_while(|((key, _), (other, _))| key == other).count();
+        let (ours, theirs) = (&self.entries[in_order..], &other.entries[in_order..]);
+        let index: HashMap<&str, &Value<'_>> = theirs.iter().map(|(key, value)| (key.as_ref(), value)).collect();
+        self.iter().zip(other.iter()).take(in_order).all(|((_, value), (_, other))| value == other)
+            && ours.iter().all(|(key, value)| index.get(key.as_ref()).is_some_and(|other| *other == value))
     }
 }
 
@@ -219,13 +225,49 @@ impl<'a> Map<'a> {
     }
 }
 
+/// A map of this many keys is searched through an index while it is made.
+const MANY_KEYS: usize = 32;
+
+/// A map in the making, for any number of keys.
+#[derive(Debug, Default)]
+pub struct MapBuilder<'a> {
+    map: Map<'a>,
+    /// Where each key stands; empty as long as there are few.
+    index: HashMap<Cow<'a, str>, usize>,
+}
+
+impl<'a> MapBuilder<'a> {
+    /// Puts `value` under `key`: in place of the old one, or last.
+    pub fn insert(&mut self, key: Cow<'a, str>, value: Value<'a>) {
+        let entries = &mut self.map.entries;
+        if entries.len() < MANY_KEYS {
+            self.map.insert(key, value);
+            return;
+        }
+        if self.index.is_empty() {
+            self.index.extend(entries.iter().enumerate().map(|(at, (key, _))| (key.clone(), at)));
+        }
+        if let Some(at) = self.index.get(&key) {
+            entries[*at].1 = value;
+        } else {
+            self.index.insert(key.clone(), entries.len());
+            entries.push((key, value));
+        }
+    }
+
+    /// The map.
+    pub fn done(self) -> Map<'a> {
+        self.map
+    }
+}
+
 impl<'a> FromIterator<(Cow<'a, str>, Value<'a>)> for Map<'a> {
     fn from_iter<I: IntoIterator<Item = (Cow<'a, str>, Value<'a>)>>(entries: I) -> Self {
-        let mut map = Map::default();
+        let mut map = MapBuilder::default();
         for (key, value) in entries {
             map.insert(key, value);
         }
-        map
+        map.done()
     }
 }
 

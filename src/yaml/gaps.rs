@@ -71,7 +71,8 @@ pub fn column(text: &str, at: usize) -> usize {
 
 /// Whether only blanks stand before `at` on its line.
 pub fn begins_line(text: &str, at: usize) -> bool {
-    text[line_start(text, at)..at].bytes().all(|byte| byte == b' ' || byte == b'\t')
+    let before = text[..at].trim_end_matches([' ', '\t']);
+    before.is_empty() || before.ends_with('\n')
 }
 
 /// Where something is put that follows content ending at `end`: the start of the line after it and
@@ -95,9 +96,8 @@ pub fn after_content(text: &str, end: usize, column: Option<usize>) -> usize {
 
 /// The comment that stands in a gap without a line break, if there is one.
 pub fn comment_on_line(text: &str, from: usize) -> Option<Range<usize>> {
-    let end = line_end(text, from);
     let start = skip_spaces(text, from);
-    (start < end && text.as_bytes()[start] == b'#').then_some(start..end)
+    (text.as_bytes().get(start) == Some(&b'#')).then(|| start..line_end(text, start))
 }
 
 /// The offset of the first byte from `from` on that is no blank.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | a stream into documents, at the lines that Kubernetes splits at | [`mod@documents`] |
 //! | a document into nodes with spans | [`tree`]; `simple` where it is written simply |
+//! | what is asked of a tree often: lines, items, keys | `index` |
 //! | nodes into values: aliases, merge keys, keys as text | `resolve` |
 //! | values into text, in the style of their surroundings | `emit` |
 //! | edits into splices | [`edit`] |
@@ -13,6 +14,7 @@ pub mod documents;
 pub mod edit;
 mod emit;
 mod gaps;
+mod index;
 pub mod proof;
 mod resolve;
 mod simple;

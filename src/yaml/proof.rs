@@ -1,10 +1,16 @@
 //! The proof that is made before anything is written: the edited text, parsed again, is what the
 //! plan makes of the original.
+//!
+//! The edited text becomes a tree, not a stream of events that is compared as it comes: most documents are read
+//! by `simple` without the parser, which makes a tree sooner than the parser makes events, and a tree can
+//! be walked in the order of the expected value.
 
 use super::edit::Edited;
-use super::tree::{NodeId, NodeKind, Tree};
+use super::tree::{Entries, NodeId, NodeKind, Tree};
 use crate::value::edit::apply;
 use crate::value::{Edit, EditError, Path, Scalar, Step, Value};
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use thiserror::Error;
 
 /// The edited text is not what was meant: a defect, caught before anything is written.
@@ -39,8 +45,11 @@ fn expected<'v>(mut original: Value<'v>, edits: &[Edit], edited: &Edited) -> Res
     for (path, value) in &edited.restored {
         put(&mut original, path, value.clone());
     }
-    let is_restored =
-        |edit: &Edit| edited.restored.iter().any(|(path, _)| edit.target().steps().starts_with(path.steps()));
+    let restored: HashSet<&[Step]> = edited.restored.iter().map(|(path, _)| path.steps()).collect();
+    let is_restored = |edit: &Edit| {
+        let steps = edit.target().steps();
+        (0..=steps.len()).any(|length| restored.contains(&steps[..length]))
+    };
     let rest: Vec<Edit> = edits.iter().filter(|edit| !is_restored(edit)).cloned().collect();
     apply(original, &rest).map_err(wrong)
 }
@@ -86,21 +95,41 @@ fn same(tree: &Tree<'_>, id: NodeId, expected: &Value<'_>) -> bool {
         (NodeKind::Mapping { .. }, Value::Map(map)) => {
             // Usually in the same order, which costs no search.
             let mut entries = tree.entries(id);
-            let in_order = map.iter().all(|(key, value)| {
-                entries.next().is_some_and(|(name, child)| {
-                    tree.key_text(name).is_some_and(|name| name == key) && same(tree, child, value)
-                })
-            }) && entries.next().is_none();
-            in_order || same_in_any_order(tree, id, map)
+            let mut expected = map.iter();
+            while let Some((name, child)) = entries.next() {
+                let Some(name) = tree.key_text(name) else { return false };
+                match expected.next() {
+                    Some((key, value)) if name == key => {
+                        if !same(tree, child, value) {
+                            return false;
+                        }
+                    }
+                    Some(other) => {
+                        let rest: HashMap<&str, &Value<'_>> = std::iter::once(other).chain(expected).collect();
+                        return same_in_any_order(tree, (name, child), entries, &rest);
+                    }
+                    None => return false,
+                }
+            }
+            expected.next().is_none()
         }
         _ => false,
     }
 }
 
-fn same_in_any_order(tree: &Tree<'_>, id: NodeId, map: &crate::value::Map<'_>) -> bool {
-    let mut count = 0;
-    tree.entries(id).all(|(name, child)| {
-        count += 1;
-        tree.key_text(name).and_then(|name| map.get(&name)).is_some_and(|value| same(tree, child, value))
-    }) && count == map.len()
+/// Whether a mapping's entry and those behind it are these, in whatever order. Keys stand once on both sides.
+fn same_in_any_order(
+    tree: &Tree<'_>,
+    (name, child): (Cow<'_, str>, NodeId),
+    entries: Entries<'_, '_>,
+    expected: &HashMap<&str, &Value<'_>>,
+) -> bool {
+    let is_there = |name: &str, child| expected.get(name).is_some_and(|value| same(tree, child, value));
+    let mut count = 1;
+    is_there(&name, child)
+        && entries.into_iter().all(|(name, child)| {
+            count += 1;
+            tree.key_text(name).is_some_and(|name| is_there(&name, child))
+        })
+        && count == expected.len()
 }

@@ -1,13 +1,11 @@
 //! Nodes into values, as `kubectl` reads them: aliases followed, merge keys merged, keys as text.
 
 use super::tree::{NodeId, NodeKind, ParseError, Tree};
-use crate::value::{Map, Scalar, Step, Value};
+use crate::value::{Map, MapBuilder, Scalar, Step, Value};
 
 /// How many values the aliases of a document may stand for altogether: an alias bomb is refused
 /// long before it hurts.
 const MAX_EXPANDED: usize = 200_000;
-/// How many nodes a mapping with a merge key may have.
-const MAX_MERGING: usize = 20_000;
 /// How deep values may be nested, aliases counted in.
 const MAX_DEPTH: usize = 600;
 
@@ -48,6 +46,16 @@ impl Tree<'_> {
     }
 
     fn lookup_below(&self, mapping: NodeId, wanted: &str, depth: usize) -> Option<Entry> {
+        if let Some(keys) = self.keys(mapping) {
+            let own = keys.own.get(wanted).copied();
+            let behind = keys.merges.iter().rev().take_while(|(key, _)| own.is_none_or(|(own, _)| *key > own));
+            let merged = behind.map(|(_, source)| *source).find_map(|it| self.merged_below(it, wanted, depth + 1));
+            return match (own, merged) {
+                (Some((key, _)), Some(merged)) => Some(Entry::Overridden(key, merged)),
+                (Some((key, value)), None) => Some(Entry::Own(key, value)),
+                (None, merged) => merged.map(Entry::Merged),
+            };
+        }
         let mut found = None;
         for (key, value) in self.entries(mapping) {
             if self.is_merge_key(key) {
@@ -96,7 +104,7 @@ impl Tree<'_> {
                 Step::Key(key) => match self.lookup(id, key)? {
                     Entry::Own(_, value) | Entry::Merged(value) | Entry::Overridden(_, value) => Some(value),
                 },
-                Step::Index(index) => self.children(id).nth(*index),
+                Step::Index(index) => self.item(id, *index),
             }
         })
     }
@@ -128,31 +136,35 @@ impl<'r> Resolver<'r, '_> {
                 Value::List(items.collect::<Result<_, _>>()?)
             }
             NodeKind::Mapping { .. } => {
-                let mut map = Map::default();
-                let merges = tree.has_references && tree.entries(id).any(|(key, _)| tree.is_merge_key(key));
-                if merges && node.next - id > MAX_MERGING {
-                    return Err(ParseError::new(node.start, "a map with << has too many entries"));
+                if tree.has_references && tree.entries(id).any(|(key, _)| tree.is_merge_key(key)) {
+                    return Ok(Value::Map(self.merging(id, depth, aliased)?));
                 }
+                let mut map = Map::default();
                 for (key, value) in tree.entries(id) {
-                    if tree.is_merge_key(key) {
-                        self.merge(value, depth + 1, &mut map)?;
-                        continue;
-                    }
                     let Some(name) = tree.key_text(key) else { continue };
-                    let value = self.value(value, depth + 1, aliased)?;
-                    if merges {
-                        map.insert(name, value);
-                    } else {
-                        map.push_unique(name, value);
-                    }
+                    map.push_unique(name, self.value(value, depth + 1, aliased)?);
                 }
                 Value::Map(map)
             }
         })
     }
 
+    /// The entries of a mapping with a merge key: what comes later wins.
+    fn merging(&mut self, id: NodeId, depth: usize, aliased: bool) -> Result<Map<'r>, ParseError> {
+        let tree = self.tree;
+        let mut map = MapBuilder::default();
+        for (key, value) in tree.entries(id) {
+            if tree.is_merge_key(key) {
+                self.merge(value, depth + 1, &mut map)?;
+            } else if let Some(name) = tree.key_text(key) {
+                map.insert(name, self.value(value, depth + 1, aliased)?);
+            }
+        }
+        Ok(map.done())
+    }
+
     /// Puts the entries of what `<<` refers to into a map, over what is there already.
-    fn merge(&mut self, source: NodeId, depth: usize, into: &mut Map<'r>) -> Result<(), ParseError> {
+    fn merge(&mut self, source: NodeId, depth: usize, into: &mut MapBuilder<'r>) -> Result<(), ParseError> {
         let source_start = self.tree.node(source).start;
         let source = self.tree.follow(source);
         match self.tree.node(source).kind {
@@ -177,7 +189,7 @@ impl<'r> Resolver<'r, '_> {
         }
     }
 
-    fn merge_mapping(&mut self, item: NodeId, depth: usize, into: &mut Map<'r>) -> Result<(), ParseError> {
+    fn merge_mapping(&mut self, item: NodeId, depth: usize, into: &mut MapBuilder<'r>) -> Result<(), ParseError> {
         match self.tree.node(self.tree.follow(item)).kind {
             NodeKind::Mapping { .. } => self.merge(item, depth, into),
             _ => Err(ParseError::new(

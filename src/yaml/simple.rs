@@ -17,12 +17,21 @@ const MAX_DEPTH: usize = 64;
 /// Keys that are longer are left to the parser and its limits.
 const MAX_KEY: usize = 256;
 
+/// Room is made for so many nodes at most before there is one: a large text may prove to have few.
+const MAX_FIRST: usize = 1 << 16;
+
+/// The first capacity of a list of nodes, from how many are expected.
+pub(super) fn first_capacity(expected: usize) -> usize {
+    expected.min(MAX_FIRST)
+}
+
 /// The nodes of a document that is written simply; none where it is not.
 pub(super) fn read(text: &str) -> Option<Vec<Node<'_>>> {
     if !text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\r')) {
         return None;
     }
-    let mut reader = Reader { text, nodes: Vec::with_capacity(text.len() / 16), open: Vec::new(), pending: None };
+    let mut reader =
+        Reader { text, nodes: Vec::with_capacity(first_capacity(text.len() / 16)), open: Vec::new(), pending: None };
     let mut line = 0;
     while line < text.len() {
         let next = gaps::next_line(text, line);
@@ -201,7 +210,7 @@ impl<'t> Reader<'t> {
         let bytes = &self.text.as_bytes()[..end];
         if bytes.get(start) == Some(&b'"') {
             let after = self.quoted(start, start, end)?;
-            return (bytes.get(after) == Some(&b':')).then_some(after);
+            return (bytes.get(after) == Some(&b':') && after - start <= MAX_KEY).then_some(after);
         }
         let colon = key_end(bytes, start)?;
         self.scalar(start..colon, start, Cow::Borrowed(&self.text[start..colon]), ScalarStyle::Plain);

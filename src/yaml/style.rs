@@ -87,3 +87,13 @@ fn child_offset(tree: &Tree<'_>, key: NodeId, value: NodeId) -> Option<Offset> {
         _ => None,
     }
 }
+
+/// One level of indentation of JSON: that of the first line that is indented.
+pub(super) fn unit(text: &str) -> &'static str {
+    let Some(line) = text.lines().find(|line| line.starts_with([' ', '\t'])) else { return "  " };
+    match line.len() - line.trim_start().len() {
+        _ if line.starts_with('\t') => "\t",
+        width @ 1..=8 => &"        "[..width],
+        _ => "  ",
+    }
+}

@@ -5,6 +5,7 @@
 //! explicit keys, the true end of block scalars) is found in the gaps once, here.
 
 use super::documents::byte_order_mark;
+use super::index::Index;
 use super::{gaps, simple};
 use crate::value::{ScalarType, scalar};
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle, Tag};
@@ -115,6 +116,7 @@ pub struct Tree<'t> {
     nodes: Vec<Node<'t>>,
     /// Whether any alias or merge key stands in the document.
     pub has_references: bool,
+    pub(super) index: Index,
 }
 
 /// A document has at most this many bytes: offsets stay small, and hostile input is refused early.
@@ -130,7 +132,7 @@ impl<'t> Tree<'t> {
             return Err(ParseError::new(0, "the document is larger than 1 GiB; expected a Kubernetes manifest"));
         }
         match simple::read(text) {
-            Some(nodes) => Tree { text, nodes, has_references: false }.checked(),
+            Some(nodes) => Tree { text, nodes, has_references: false, index: Index::default() }.checked(),
             None => Tree::parse_any(text),
         }
     }
@@ -203,23 +205,6 @@ impl<'t> Tree<'t> {
     /// Whether an alias elsewhere stands for this node, so that a change of it would change that place.
     pub fn is_shared(&self, id: NodeId) -> bool {
         self.nodes[id].shared
-    }
-
-    /// The node that the anchor `name` stands for at `offset`: the last one before it.
-    pub fn anchor_before(&self, name: &str, offset: usize) -> Option<NodeId> {
-        let is_it = |word: &str| word.strip_prefix('&') == Some(name);
-        let named = |node: &Node<'_>| {
-            if !node.is_anchored() {
-                false
-            } else if node.lead < node.start {
-                self.text[node.lead..node.start].split(gaps::ends_property).any(is_it)
-            } else {
-                // A key, or an item in flow style: the properties right before it.
-                let before = self.text[..node.start].trim_end().rsplit(gaps::ends_property);
-                before.take_while(|word| word.starts_with(['&', '!'])).any(is_it)
-            }
-        };
-        self.nodes.iter().rposition(|node| node.start < offset && named(node))
     }
 
     /// A key as Kubernetes reads it: text, with numbers and booleans written out as Go writes them.
@@ -311,7 +296,7 @@ impl<'t> Builder<'t> {
     fn new(text: &'t str) -> Self {
         Builder {
             text,
-            nodes: Vec::with_capacity(text.len() / 24),
+            nodes: Vec::with_capacity(simple::first_capacity(text.len() / 24)),
             open: Vec::new(),
             anchors: HashMap::new(),
             has_references: false,
@@ -515,7 +500,7 @@ impl<'t> Builder<'t> {
 
     fn finish(self) -> Result<Tree<'t>, ParseError> {
         let Builder { text, nodes, has_references, .. } = self;
-        Tree { text, nodes, has_references }.checked()
+        Tree { text, nodes, has_references, index: Index::default() }.checked()
     }
 }
 
@@ -614,12 +599,22 @@ mod tests {
     }
 
     fn lines() -> impl Strategy<Value = String> {
-        let word =
-            prop_oneof!["[a-z]{1,4}", "[a-zA-Z0-9_./$(~+:#,-]{1,8}", Just("null".to_owned()), Just("8080".to_owned())];
+        let word = prop_oneof![
+            16 => "[a-z]{1,4}",
+            4 => "[a-zA-Z0-9_./$(~+:#,-]{1,8}",
+            4 => Just("null".to_owned()),
+            4 => Just("8080".to_owned()),
+            // Around the limits of keys.
+            1 => (250usize..260).prop_map(|length| "k".repeat(length)),
+            1 => (1015usize..1030).prop_map(|length| "k".repeat(length)),
+        ]
+        .boxed();
         let flow = prop_oneof![
             prop::collection::vec(word.clone(), 0..4).prop_map(|words| format!("[{}]", words.join(", "))),
             (word.clone(), word.clone()).prop_map(|(key, value)| format!("{{{key}: {value}, \"k\":[ {value} ]}}")),
-        ];
+            (word.clone(), word.clone()).prop_map(|(key, value)| format!("{{\"{key}\": {value}}}")),
+        ]
+        .boxed();
         let value = prop_oneof![
             4 => word.clone(),
             1 => (word.clone(), word.clone()).prop_map(|(a, b)| format!("{a} {b}")),
@@ -629,7 +624,8 @@ mod tests {
             2 => flow,
             1 => Just(String::new()),
             1 => Just("|".to_owned()),
-        ];
+        ]
+        .boxed();
         let comment = prop_oneof![6 => Just(""), 1 => Just(" # c"), 1 => Just("  "), 1 => Just(" #")];
         let content = prop_oneof![
             4 => (word.clone(), value.clone()).prop_map(|(key, value)| format!("{key}: {value}").trim_end().to_owned()),
@@ -640,9 +636,19 @@ mod tests {
             1 => Just(String::new()),
             1 => Just("-".to_owned()),
         ];
-        let line = (0usize..5, content, comment)
-            .prop_map(|(indent, content, comment)| format!("{}{content}{comment}", "  ".repeat(indent)));
-        (prop::collection::vec(line, 0..12), any::<bool>(), any::<bool>()).prop_map(|(lines, crlf, last)| {
+        let line = (0usize..5, content, comment);
+        let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+        (prop::collection::vec(line, 0..12), flags).prop_map(|(lines, (crlf, last, tidy))| {
+            let (mut column, mut opened) = (0, false);
+            let lines = lines.into_iter().map(|(mut indent, content, comment)| {
+                if tidy {
+                    // Deeper below a key without a value, nowhere else.
+                    indent = if opened { column + 1 } else { indent.min(column) };
+                    (column, opened) = (indent, content.ends_with(':'));
+                }
+                format!("{}{content}{comment}", "  ".repeat(indent))
+            });
+            let lines: Vec<String> = lines.collect();
             let newline = if crlf { "\r\n" } else { "\n" };
             let mut text = lines.join(newline);
             if last {
@@ -657,6 +663,30 @@ mod tests {
         fn simple_documents_are_read_as_the_parser_reads_them(text in lines()) {
             agree(&text);
         }
+    }
+
+    #[test]
+    fn keys_longer_than_the_limit_are_left_to_the_parser() {
+        for length in [200, 254, 255, 256, 257, 1022, 1023, 1024, 1025] {
+            let key = "k".repeat(length);
+            for text in [format!("{key}: x\n"), format!("a: {{{key}: 1}}\n"), format!("a: {{\"{key}\": 1}}\n")] {
+                assert!(agree(&text) || length > 200, "{length}");
+            }
+        }
+    }
+
+    /// Else the property above would hold of nothing.
+    #[test]
+    fn a_good_share_of_generated_documents_is_read_simply() {
+        use proptest::strategy::ValueTree;
+        let mut runner = proptest::test_runner::TestRunner::deterministic();
+        let strategy = lines();
+        let mut counts = [0, 0];
+        for _ in 0..2_000 {
+            let text = strategy.new_tree(&mut runner).unwrap().current();
+            counts[usize::from(agree(&text))] += 1;
+        }
+        assert!(counts[1] > counts[0] / 4, "too few of {counts:?}");
     }
 
     #[test]

@@ -9,27 +9,33 @@ use crate::yaml::resolve::Entry;
 use crate::yaml::tree::{NodeId, NodeKind};
 use crate::yaml::was::{self, MARK, MERGED};
 use granit_parser::ScalarStyle;
+use std::collections::HashSet;
 use std::ops::Range;
 
 impl Editor<'_, '_> {
     pub(super) fn block_sequence(&mut self, id: NodeId, edits: &EditTree<'_>) -> Result<(), Refusal> {
         let tree = self.tree;
-        let items: Vec<NodeId> = tree.children(id).collect();
-        let mut deleted = vec![false; items.len()];
+        let mut deleted = Vec::new();
         for (step, child) in &edits.below {
             let Step::Index(index) = step else {
                 return Err(self.unsupported(id, "a list stands where a map was expected"));
             };
-            let Some(&item) = items.get(*index) else { return Err(self.unsupported(id, "the list has no such item")) };
+            let Some(item) = tree.item(id, *index) else {
+                return Err(self.unsupported(id, "the list has no such item"));
+            };
             self.path.push((*step).clone());
             if child.delete {
-                deleted[*index] = true;
+                deleted.push(*index);
             } else if !self.restore(item, child, Parent::BlockItem)? {
                 self.node(item, child, Parent::BlockItem)?;
             }
             self.path.pop();
         }
-        self.delete_items(id, &items, &deleted)?;
+        if deleted.is_empty() && edits.inserts.is_empty() {
+            return Ok(());
+        }
+        let items: Vec<NodeId> = tree.children(id).collect();
+        self.delete_items(id, &items, &super::marked(items.len(), &deleted))?;
         let Some(&first) = items.first() else { return Ok(()) };
         let column = gaps::column(tree.text, tree.node(first).lead);
         for (&at, new) in &edits.inserts {
@@ -91,7 +97,9 @@ impl Editor<'_, '_> {
             }
             self.path.pop();
         }
-        self.delete_entries(id, &deleted)?;
+        if !deleted.is_empty() {
+            self.delete_entries(id, &deleted.into_iter().collect())?;
+        }
         added.extend(edits.adds.iter().map(|(key, value)| ((*key).to_owned(), (*value).clone(), false)));
         if added.is_empty() {
             return Ok(());
@@ -196,7 +204,7 @@ impl Editor<'_, '_> {
                 "a block text that keeps its blank lines ends in blanks; end the file with a line break",
             ));
         }
-        let newline = self.newline(position);
+        let newline = self.tree.newline(position);
         let mut lines = String::new();
         write(&mut Block { out: &mut lines, style: self.style, newline });
         // Every line was begun with a line break; it belongs at its end, unless the text has none there.
@@ -234,7 +242,7 @@ impl Editor<'_, '_> {
     }
 
     /// Deletes entries of a block mapping.
-    fn delete_entries(&mut self, id: NodeId, keys: &[NodeId]) -> Result<(), Refusal> {
+    fn delete_entries(&mut self, id: NodeId, keys: &HashSet<NodeId>) -> Result<(), Refusal> {
         let tree = self.tree;
         let mut spans = Vec::new();
         let mut deleted = Vec::new();

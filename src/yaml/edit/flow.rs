@@ -27,23 +27,27 @@ impl Editor<'_, '_> {
     pub(super) fn flow_sequence(&mut self, id: NodeId, edits: &EditTree<'_>) -> Result<(), Refusal> {
         let tree = self.tree;
         self.refuse_braceless(id)?;
-        let items: Vec<NodeId> = tree.children(id).collect();
-        let mut deleted = vec![false; items.len()];
+        let mut deleted = Vec::new();
         for (step, child) in &edits.below {
             let Step::Index(index) = step else {
                 return Err(self.unsupported(id, "a list stands where a map was expected"));
             };
-            let Some(&item) = items.get(*index) else { return Err(self.unsupported(id, "the list has no such item")) };
+            let Some(item) = tree.item(id, *index) else {
+                return Err(self.unsupported(id, "the list has no such item"));
+            };
             self.path.push((*step).clone());
             if child.delete {
-                deleted[*index] = true;
+                deleted.push(*index);
             } else {
                 self.node(item, child, Parent::Flow)?;
             }
             self.path.pop();
         }
-        let spans = self.spans(id, items.iter().map(|item| tree.node(*item).start..tree.node(*item).end));
-        self.flow_delete(&spans, &deleted);
+        if deleted.is_empty() && edits.inserts.is_empty() {
+            return Ok(());
+        }
+        let spans = self.spans(id, tree.children(id).map(|item| tree.node(item).start..tree.node(item).end));
+        self.flow_delete(&spans, &super::marked(spans.len(), &deleted));
         for (&at, new) in &edits.inserts {
             let parts: Vec<Part<'_>> = new.iter().map(|value| Part { key: None, value }).collect();
             self.flow_insert(id, &spans, at, &parts)?;
@@ -54,8 +58,7 @@ impl Editor<'_, '_> {
     pub(super) fn flow_mapping(&mut self, id: NodeId, edits: &EditTree<'_>) -> Result<(), Refusal> {
         let tree = self.tree;
         self.refuse_braceless(id)?;
-        let entries: Vec<(NodeId, NodeId)> = tree.entries(id).collect();
-        let mut deleted = vec![false; entries.len()];
+        let mut deleted: Vec<NodeId> = Vec::new();
         let mut added: Vec<(String, Value<'static>)> = Vec::new();
         for (step, child) in &edits.below {
             let Step::Key(key) = step else {
@@ -68,11 +71,7 @@ impl Editor<'_, '_> {
                         "the key stands in the map and in what << merges, which kubectl and kustomize read differently";
                     return Err(self.unsupported(own, what));
                 }
-                Some(Entry::Own(own, _)) if child.delete => {
-                    if let Some(index) = entries.iter().position(|(key, _)| *key == own) {
-                        deleted[index] = true;
-                    }
-                }
+                Some(Entry::Own(own, _)) if child.delete => deleted.push(own),
                 Some(Entry::Own(_, value)) => self.node(value, child, Parent::Flow)?,
                 Some(Entry::Merged(_)) if child.delete => {
                     return Err(self.unsupported(id, "what << supplies cannot be deleted"));
@@ -82,13 +81,19 @@ impl Editor<'_, '_> {
             }
             self.path.pop();
         }
+        added.extend(edits.adds.iter().map(|(key, value)| ((*key).to_owned(), (*value).clone())));
+        if deleted.is_empty() && added.is_empty() {
+            return Ok(());
+        }
+        let entries: Vec<(NodeId, NodeId)> = tree.entries(id).collect();
+        let indexes: Vec<usize> =
+            deleted.iter().filter_map(|own| entries.binary_search_by_key(own, |(key, _)| *key).ok()).collect();
         let ends = entries.iter().map(|(key, value)| {
             let (key, value) = (tree.node(*key), tree.node(*value));
             key.start..value.end.max(key.end)
         });
         let spans = self.spans(id, ends);
-        self.flow_delete(&spans, &deleted);
-        added.extend(edits.adds.iter().map(|(key, value)| ((*key).to_owned(), (*value).clone())));
+        self.flow_delete(&spans, &super::marked(spans.len(), &indexes));
         if added.is_empty() {
             return Ok(());
         }
@@ -154,7 +159,7 @@ impl Editor<'_, '_> {
     ) -> Result<(), Refusal> {
         let text = self.tree.text;
         let layout = self.layout(id, spans);
-        let newline = self.newline(self.tree.node(id).start);
+        let newline = self.tree.newline(self.tree.node(id).start);
         let comma = if self.style.spaced { ", " } else { "," };
         // What separates entries, and begins the next.
         let between = layout.indent.as_ref().map_or_else(|| comma.to_owned(), |indent| format!(",{newline}{indent}"));
@@ -226,7 +231,7 @@ impl Editor<'_, '_> {
                 continue;
             }
             // A comment stands between: it stays, and so does the comma, if one is needed there.
-            let line = gaps::line_start(text, run.start);
+            let line = self.tree.line_start(run.start);
             let line_break = if text[..line].ends_with("\r\n") { line - 2 } else { line.saturating_sub(1) };
             if let Some(comma) = self.comma_after(run.end) {
                 self.delete(line_break..comma + 1);
@@ -244,14 +249,14 @@ impl Editor<'_, '_> {
         let text = self.tree.text;
         match spans.last() {
             Some(span) if gaps::begins_line(text, span.start) => {
-                let indent = text[gaps::line_start(text, span.start)..span.start].to_owned();
+                let indent = text[self.tree.line_start(span.start)..span.start].to_owned();
                 let pretty = self.style.json || spans.iter().any(|span| text[span.clone()].contains('\n'));
                 Layout { indent: Some(indent), pretty }
             }
             Some(_) => Layout { indent: None, pretty: false },
             None => {
                 let pretty = self.layout_of_value(id).pretty;
-                let indent = pretty.then(|| format!("{}{}", self.own_indent(id), self.unit()));
+                let indent = pretty.then(|| format!("{}{}", self.own_indent(id), self.tree.unit()));
                 Layout { indent, pretty }
             }
         }
@@ -259,13 +264,13 @@ impl Editor<'_, '_> {
 
     /// The blanks before the line that a node begins on.
     fn own_indent(&self, id: NodeId) -> &str {
-        let line = gaps::line_start(self.tree.text, self.tree.node(id).start);
+        let line = self.tree.line_start(self.tree.node(id).start);
         &self.tree.text[line..gaps::skip_spaces(self.tree.text, line)]
     }
 
     /// How a value is laid out whose key or item begins a line: JSON goes on over several lines.
     fn layout_of_value(&self, id: NodeId) -> Layout {
-        let begins = gaps::line_start(self.tree.text, self.tree.node(id).start) > 0;
+        let begins = self.tree.line_start(self.tree.node(id).start) > 0;
         Layout { indent: None, pretty: self.style.json && begins && !self.own_indent(id).is_empty() }
     }
 
@@ -278,27 +283,17 @@ impl Editor<'_, '_> {
         (format!("{newline}{indent}"), after)
     }
 
-    /// One level of indentation of JSON.
-    fn unit(&self) -> &'static str {
-        let indented = |line: &&str| line.starts_with([' ', '\t']);
-        match self.tree.text.lines().find(indented).map(|line| line.len() - line.trim_start().len()) {
-            Some(_) if self.tree.text.lines().find(indented).is_some_and(|line| line.starts_with('\t')) => "\t",
-            Some(width @ 1..=8) => &"        "[..width],
-            _ => "  ",
-        }
-    }
-
     fn write_part(&self, out: &mut String, part: &Part<'_>, layout: &Layout, at: usize) {
         let place = if self.style.json { Place::Json } else { Place::Flow };
         if layout.pretty && self.style.json {
             let text = self.tree.text;
-            let line = gaps::line_start(text, at.min(text.len()));
+            let line = self.tree.line_start(at.min(text.len()));
             let own = &text[line..gaps::skip_spaces(text, line)];
             let indent = layout.indent.as_deref().unwrap_or(own);
-            let newline = self.newline(at);
+            let newline = self.tree.newline(at);
             match part.key {
-                Some(key) => emit::pretty_entry(out, key, part.value, indent, self.unit(), newline),
-                None => emit::pretty(out, part.value, indent, self.unit(), newline),
+                Some(key) => emit::pretty_entry(out, key, part.value, indent, self.tree.unit(), newline),
+                None => emit::pretty(out, part.value, indent, self.tree.unit(), newline),
             }
             return;
         }

@@ -82,13 +82,13 @@ pub fn edit(tree: &Tree<'_>, edits: &[Edit]) -> Result<Edited, Refusal> {
     let Some(root) = tree.root() else {
         return Err(Refusal::Unsupported { offset: 0, what: "the document is empty" });
     };
-    if has_lone_carriage_return(tree.text) {
+    if tree.has_lone_carriage_return() {
         return Err(Refusal::Unsupported {
             offset: 0,
             what: "a carriage return ends a line by itself; expected \\n or \\r\\n",
         });
     }
-    let mut editor = Editor { tree, style: Style::of(tree), done: Edited::default(), path: Vec::new() };
+    let mut editor = Editor { tree, style: tree.style(), done: Edited::default(), path: Vec::new() };
     editor.node(root, &edits, Parent::Root)?;
     let mut edited = editor.done;
     // What is put at one place stays in the order in which it was decided: inner before outer.
@@ -111,9 +111,7 @@ impl Edited {
         text.push_str(&original[at..]);
         text
     }
-}
 
-impl Edited {
     /// The offset in the original text of what stands at an offset of the edited one: for what was put
     /// there, the place where it was put.
     pub fn original_offset(&self, offset: usize) -> usize {
@@ -134,8 +132,13 @@ impl Edited {
     }
 }
 
-fn has_lone_carriage_return(text: &str) -> bool {
-    memchr::memchr_iter(b'\r', text.as_bytes()).any(|at| text.as_bytes().get(at + 1) != Some(&b'\n'))
+/// Of `length` children, which are at one of these indexes.
+fn marked(length: usize, indexes: &[usize]) -> Vec<bool> {
+    let mut marked = vec![false; length];
+    for index in indexes {
+        marked[*index] = true;
+    }
+    marked
 }
 
 /// How a node hangs in its collection.
@@ -238,15 +241,5 @@ impl Editor<'_, '_> {
 
     fn unsupported(&self, id: NodeId, what: &'static str) -> Refusal {
         Refusal::Unsupported { offset: self.tree.node(id).start, what }
-    }
-
-    /// The line break that is used before an offset.
-    fn newline(&self, at: usize) -> &'static str {
-        let text = self.tree.text;
-        let before = memchr::memrchr(b'\n', &text.as_bytes()[..at]);
-        match before.or_else(|| memchr::memchr(b'\n', text.as_bytes())) {
-            Some(found) if found > 0 && text.as_bytes()[found - 1] == b'\r' => "\r\n",
-            _ => "\n",
-        }
     }
 }

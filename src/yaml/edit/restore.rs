@@ -37,7 +37,7 @@ impl Editor<'_, '_> {
         };
         if !is_old {
             if left.is_some() {
-                self.forget(value, &was);
+                self.forget(&was);
             }
             return Ok(false);
         }
@@ -98,11 +98,10 @@ impl Editor<'_, '_> {
     }
 
     /// Takes a mark out that says nothing true any more.
-    fn forget(&mut self, value: NodeId, was: &Was) {
+    fn forget(&mut self, was: &Was) {
         let tree = self.tree;
         let start = gaps::line_start(tree.text, was.start);
         let blanks = tree.text[start..was.start].trim_end_matches(' ').len();
-        let _ = value;
         self.delete(start + blanks..was.old.end);
     }
 

@@ -56,26 +56,39 @@ impl Editor<'_, '_> {
         let Some(taken) = text.get(..bytes) else {
             return Err(self.unsupported(id, "the text is shorter than what is to be taken from it"));
         };
+        let left = &text[bytes..];
         let raw = &tree.text[node.start..node.end];
+        let over_lines = "what is to be taken is written over several lines";
+        // Decoded text and what is written are one for one only inside a line.
+        if taken.contains(['\n', '\r']) {
+            return Err(self.unsupported(id, over_lines));
+        }
         match style {
             ScalarStyle::DoubleQuoted => {
-                let Some(length) = raw_length(&raw[1..], taken) else {
-                    return Err(self.unsupported(id, "what is to be taken is written over several lines"));
+                let Some(length) = raw_length(&raw[1..], taken).filter(|length| keeps_fold(&raw[1..], *length)) else {
+                    return Err(self.unsupported(id, over_lines));
                 };
                 self.delete(node.start + 1..node.start + 1 + length);
             }
             ScalarStyle::SingleQuoted => {
-                let length = taken.len() + taken.matches('\'').count();
-                self.delete(node.start + 1..node.start + 1 + length);
+                let written = taken.replace('\'', "''");
+                if !raw[1..].starts_with(&written) || !keeps_fold(&raw[1..], written.len()) {
+                    return Err(self.unsupported(id, over_lines));
+                }
+                self.delete(node.start + 1..node.start + 1 + written.len());
             }
             ScalarStyle::Literal | ScalarStyle::Folded => {
                 let at = self.block_content(id)?;
+                if !tree.text[at..node.end].starts_with(taken) {
+                    return Err(self.unsupported(id, over_lines));
+                }
+                if begins_blank(left) {
+                    return Err(self.unsupported(id, "what would be left of a block text begins with blanks"));
+                }
                 self.delete(at..at + bytes);
             }
-            ScalarStyle::Plain if !raw.starts_with(taken) => {
-                return Err(self.unsupported(id, "what is to be taken is written over several lines"));
-            }
-            ScalarStyle::Plain if stands_plain(&text[bytes..], in_flow) => self.delete(node.start..node.start + bytes),
+            ScalarStyle::Plain if !raw.starts_with(taken) => return Err(self.unsupported(id, over_lines)),
+            ScalarStyle::Plain if stands_plain(left, in_flow) => self.delete(node.start..node.start + bytes),
             ScalarStyle::Plain => self.quote(id, "", bytes)?,
         }
         Ok(())
@@ -105,7 +118,7 @@ impl Editor<'_, '_> {
     fn block_content(&self, id: NodeId) -> Result<usize, Refusal> {
         let node = self.tree.node(id);
         let NodeKind::Scalar { text, .. } = &node.kind else { return Ok(node.start) };
-        if text.is_empty() || text.starts_with([' ', '\n', '\t']) {
+        if begins_blank(text) {
             return Err(self.unsupported(id, "a block text that begins with blanks is not edited; quote it"));
         }
         let raw = &self.tree.text[node.start..node.end];
@@ -140,6 +153,17 @@ fn stands_plain(text: &str, in_flow: bool) -> bool {
     }
 }
 
+/// Whether a block text has no content that its indentation could be told by.
+fn begins_blank(text: &str) -> bool {
+    text.is_empty() || text.starts_with([' ', '\n', '\t'])
+}
+
+/// Whether the rest of a quoted text keeps its meaning without its first `length` bytes: blanks before the end
+/// of a line are no text, so those that were taken must not have been all there was before it.
+fn keeps_fold(raw: &str, length: usize) -> bool {
+    !raw[..length].ends_with([' ', '\t']) || !raw[length..].trim_start_matches([' ', '\t']).starts_with(['\n', '\r'])
+}
+
 /// How many bytes of a double-quoted text write `taken`. None where that text goes over lines.
 fn raw_length(raw: &str, taken: &str) -> Option<usize> {
     let mut rest = taken;
@@ -153,6 +177,7 @@ fn raw_length(raw: &str, taken: &str) -> Option<usize> {
                 'U' => (hex(&raw[at + 2..], 8)?, 10),
                 'n' => ('\n', 2),
                 't' => ('\t', 2),
+                '\n' | '\r' => return None,
                 other => (other, 1 + other.len_utf8()),
             },
             '\n' | '\r' => return None,
