@@ -9,6 +9,7 @@ use crate::render::lines::Lines;
 use crate::render::{Action, Failure, Failures, Options, Source};
 use crate::value::Value;
 use crate::yaml::{ParseError, Tree, documents};
+use std::ops::Range;
 use std::path::Path;
 
 /// The first document of a text as a value, as far as it can be read.
@@ -98,17 +99,41 @@ fn is_assignment(line: &str) -> bool {
 /// A problem with a setting, at its place in the file.
 fn in_file(name: &str, bytes: &[u8], problem: &SettingProblem) -> Failure {
     let lines = Lines::new(name, bytes);
-    let place = || {
-        let document = documents(bytes).find(|document| !bytes[document.text.clone()].trim_ascii().is_empty())?;
-        let tree = Tree::parse(std::str::from_utf8(&bytes[document.text.clone()]).ok()?).ok()?;
-        let path = settings::place(&tree.value().ok()?, &problem.name);
-        Some(document.text.start + tree.node(tree.locate(path.steps())?).start)
-    };
-    let line = || memchr::memmem::find(bytes, problem.name.as_bytes());
-    match place().filter(|offset| *offset > 0).or_else(line) {
-        Some(offset) => Failure::at(&lines, offset, problem.to_string()),
-        None => Failure { position: Some(lines.position(0)), message: problem.to_string(), source_line: None },
+    let message = problem.to_string();
+    match value_in_map(bytes, &problem.name).or_else(|| value_in_lines(bytes, &problem.name)) {
+        Some((value, true)) if problem.shown => Failure::of_value(&lines, value, message),
+        Some((value, _)) => Failure::at(&lines, value.start, message),
+        None => Failure { position: Some(lines.position(0)), message, source_line: None },
     }
+}
+
+/// Where the value of a setting stands in a map, and whether it is a single one.
+fn value_in_map(bytes: &[u8], name: &str) -> Option<(Range<usize>, bool)> {
+    let document = documents(bytes).find(|document| !bytes[document.text.clone()].trim_ascii().is_empty())?;
+    let tree = Tree::parse(std::str::from_utf8(&bytes[document.text.clone()]).ok()?).ok()?;
+    let value = tree.value().ok()?;
+    let path = settings::place(&value, name);
+    let node = tree.node(tree.locate(path.steps()).filter(|_| !path.steps().is_empty())?);
+    let start = document.text.start;
+    Some((start + node.start..start + node.end, value.at(&path)?.as_scalar().is_some()))
+}
+
+/// Where the value of a setting stands in lines of NAME=VALUE: the last one counts.
+fn value_in_lines(bytes: &[u8], name: &str) -> Option<(Range<usize>, bool)> {
+    let mut end = 0;
+    let mut found = None;
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        end += line.len();
+        let rest = line.trim_ascii_start();
+        let rest = rest.strip_prefix(b"export ").unwrap_or(rest).trim_ascii_start();
+        let value = rest.strip_prefix(name.as_bytes()).and_then(|rest| rest.trim_ascii_start().strip_prefix(b"="));
+        if let Some(value) = value {
+            let value = value.trim_ascii_start();
+            let quotes = value.iter().take_while(|byte| matches!(byte, b'"' | b'\'')).count();
+            found = Some((end - value.len() + quotes..end, true));
+        }
+    }
+    found
 }
 
 /// The files of `--config`: pairs of the shown name and the content.
