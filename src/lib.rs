@@ -11,7 +11,8 @@
 //! | 3 | [`inject`] | the engine: pure functions, no I/O, no text, no clock |
 //! | 2 | [`manifest`] | which objects hold pod templates, and where |
 //! | 1 | [`yaml`] | text to values with byte spans; edits as splices |
-//! | 0 | [`api`], [`value`] | the words: resource, settings, names, reasons; maps, lists, scalars |
+//! | 1 | [`api`] | the words: resource, settings, names, reasons |
+//! | 0 | [`value`] | maps, lists, scalars; edits of them |
 
 pub mod api;
 pub mod cli;

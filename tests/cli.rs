@@ -355,9 +355,9 @@ mod settings {
             "prelit: X: unknown setting",
             "bad.env:4:1: expected NAME=VALUE\n",
             "bad.env:5:1: expected NAME=VALUE\n",
-            "bad.env:6:1: FOO: unknown setting",
+            "bad.env:6:5: FOO: unknown setting",
             "bad.env:7:1: OPENLIT_OTLP_TIMEOUT: stands twice",
-            "bad.env:8:1: OPENLIT_DETECTION: found \"lax\"",
+            "bad.env:8:19: OPENLIT_DETECTION: found \"lax\"",
         ] {
             assert_error(&output, expected);
         }

@@ -2,6 +2,7 @@
 //! and the reasons. Knows no rule of injection.
 
 pub mod crd;
+pub mod image;
 pub mod names;
 pub mod quantity;
 pub mod reason;

@@ -86,3 +86,10 @@ pub const LABEL_APP_VERSION: &str = "app.kubernetes.io/version";
 
 /// The script of the init image that copies the packages.
 pub const SETUP_SCRIPT: &str = "/usr/local/bin/setup-instrumentation.py";
+
+/// The repository of the published image of `OpenLIT`.
+pub const IMAGE_OPENLIT: &str = "ghcr.io/openlit/openlit-ai-instrumentation";
+/// The repository of the published image of `OpenInference`.
+pub const IMAGE_OPENINFERENCE: &str = "ghcr.io/openlit/openinference-ai-instrumentation";
+/// The repository of the published image of `OpenLLMetry`.
+pub const IMAGE_OPENLLMETRY: &str = "ghcr.io/openlit/openllmetry-ai-instrumentation";

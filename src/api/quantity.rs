@@ -75,7 +75,7 @@ fn scale(suffix: &str) -> Option<(u32, i32)> {
         "Ti" => (40, 0),
         "Pi" => (50, 0),
         "Ei" => (60, 0),
-        _ => (0, suffix.strip_prefix(['e', 'E'])?.parse().ok().filter(|power: &i32| power.abs() < 1000)?),
+        _ => (0, suffix.strip_prefix(['e', 'E'])?.parse().ok().filter(|power| (-999..1000).contains(power))?),
     })
 }
 
@@ -95,14 +95,16 @@ mod tests {
 
     #[test]
     fn what_is_no_quantity_is_refused() {
-        for text in ["", "m", "1 Mi", "1mi", "1.2.3", "abc", "1ee3", "0x10", "128MB"] {
+        for text in
+            ["", "m", "1 Mi", "1mi", "1.2.3", "abc", "1ee3", "0x10", "128MB", "1e-2147483648", "1e2147483647", "1e1000"]
+        {
             assert_eq!(Quantity::parse(text), None, "{text}");
         }
     }
 
     #[test]
     fn huge_quantities_do_not_overflow() {
-        for text in ["9999999999999999999999999999999999999999999Ei", "1e999", "1e-999"] {
+        for text in ["9999999999999999999999999999999999999999999Ei", "1e999", "1e-999", "-1e999"] {
             assert!(Quantity::parse(text).is_some(), "{text}");
         }
     }

@@ -1,6 +1,7 @@
 //! Reasons: every outcome that is not "injected" is one value of one enum, with a stable code, a
 //! sentence, and what to do. The same in `explain`, KRM results, SARIF, warnings, events, metrics.
 
+use super::syntax;
 use crate::value::Path;
 
 /// How much a reason weighs.
@@ -132,10 +133,21 @@ impl Finding {
         Finding { reason, detail: String::new(), at }
     }
 
-    /// The same, with what is particular about it.
+    /// The same, with what is particular about it. It may hold what a user wrote: credentials in it are hidden.
     #[must_use]
     pub fn with(mut self, detail: impl Into<String>) -> Self {
-        self.detail = detail.into();
+        self.detail = syntax::shown(&detail.into());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_detail_holds_no_credentials() {
+        let finding = Finding::new(Reason::PackagesWithoutDependencies, Path::ROOT);
+        assert_eq!(finding.with("a, b @ git+https://u:p@h/b").detail, "a, b @ git+https://***@h/b");
     }
 }

@@ -230,25 +230,62 @@ pub fn package_problem(item: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether a reference to an image names a tag or a digest.
-pub fn has_tag_or_digest(image: &str) -> bool {
-    image.contains('@') || tag_start(image).is_some()
+/// A text as messages may show it: without the names and passwords of the URLs in it, and without
+/// their queries, which may hold keys. Every message that shows what a user wrote shows this.
+///
+/// What stands before an `@` is hidden even where a URL has no scheme, but not before a digest. What
+/// stands behind a colon and is no port is hidden with what stands before it: a password may hold a
+/// slash, and then its `@` comes late.
+pub fn shown(text: &str) -> String {
+    let word = |word: &str| {
+        let end = word.trim_end().len();
+        format!("{}{}", shown_word(&word[..end]), &word[end..])
+    };
+    text.split_inclusive(char::is_whitespace).map(word).collect()
 }
 
-/// Where the `:` before the tag of an image without digest stands; the one of a registry's port is none.
-pub fn tag_start(image: &str) -> Option<usize> {
-    let path = image.rfind('/').map_or(0, |at| at + 1);
-    image[path..].find(':').map(|at| path + at)
+fn shown_word(word: &str) -> String {
+    let Some(scheme) = word.find("://") else {
+        let end = word.find(['/', '?', '#']).unwrap_or(word.len());
+        return match word[..end].rfind('@') {
+            Some(at) if at > 0 && !is_digest(&word[at + 1..]) => format!("{HIDDEN}{}", &word[at..]),
+            _ => word.to_owned(),
+        };
+    };
+    let (head, rest) = word.split_at(scheme + 3);
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let rest = match rest[..end].rfind('@') {
+        Some(at) => format!("{HIDDEN}{}", &rest[at..]),
+        None if has_port_or_none(&rest[..end]) => rest.to_owned(),
+        None => format!("{HIDDEN}{}", rest.rfind('@').map_or("", |at| &rest[at..])),
+    };
+    // What follows the host may hold another URL, as in a list without spaces.
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (host, path) = rest.split_at(end);
+    let path = match path.split_once('?') {
+        Some((path, query)) => {
+            let kept = query.find('#').map_or("", |at| &query[at..]);
+            format!("{path}?{HIDDEN}{kept}")
+        }
+        None => path.to_owned(),
+    };
+    let path = if path.contains("://") { shown_word(&path) } else { path };
+    format!("{head}{host}{path}")
 }
 
-/// A URL without the name and password that it may hold.
-pub fn without_credentials(url: &str) -> String {
-    let after_scheme = url.find("://").map_or(0, |at| at + 3);
-    let authority_end = url[after_scheme..].find(['/', '?', '#']).map_or(url.len(), |at| after_scheme + at);
-    match url[after_scheme..authority_end].rfind('@') {
-        Some(at) => format!("{}***{}", &url[..after_scheme], &url[after_scheme + at..]),
-        None => url.to_owned(),
-    }
+/// What stands for what is not shown.
+const HIDDEN: &str = "***";
+
+/// Whether what follows an `@` is the digest of an image.
+fn is_digest(text: &str) -> bool {
+    text.starts_with("sha256:") || text.starts_with("sha512:")
+}
+
+/// Whether a host has no colon, or a port behind it, or is an address in brackets, or refers to variables.
+fn has_port_or_none(host: &str) -> bool {
+    let host = host.trim_end_matches(|c| ",;.:)\"'".contains(c));
+    let behind = host.rsplit_once(']').map_or(host, |(_, rest)| rest);
+    behind.split_once(':').is_none_or(|(_, port)| port.starts_with("$(") || port.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// The name that is nearest to one that is unknown, if any is near enough to be meant.
@@ -427,8 +464,44 @@ mod tests {
 
     #[test]
     fn credentials_are_hidden() {
-        assert_eq!(without_credentials("https://u:p@h/x@y"), "https://***@h/x@y");
-        assert_eq!(without_credentials("http://h:1"), "http://h:1");
+        for (text, expected) in [
+            ("https://u:p@h/x@y", "https://***@h/x@y"),
+            ("https://token@h", "https://***@h"),
+            ("https://u:p@s@h", "https://***@h"),
+            ("https://u:p/w@h/x", "https://***@h/x"),
+            ("https://u:p w@h", "https://*** ***@h"),
+            ("ftp://u:p@h:21", "ftp://***@h:21"),
+            ("u:p@h:4318", "***@h:4318"),
+            ("foo @ git+https://u:p@h/r@v1, bar", "foo @ git+https://***@h/r@v1, bar"),
+            ("--extra-index-url https://u:p@h/simple\nb", "--extra-index-url https://***@h/simple\nb"),
+            ("a@https://u:p@h/x,b@https://v:q@i/y", "a@https://***@h/x,b@https://***@i/y"),
+            ("https://h/x?key=p#egg=a b", "https://h/x?***#egg=a b"),
+            ("https://h/x?key=p\nb", "https://h/x?***\nb"),
+        ] {
+            assert_eq!(shown(text), expected);
+            assert_eq!(shown(expected), expected, "twice is once");
+        }
+    }
+
+    #[test]
+    fn what_holds_no_credentials_is_shown() {
+        for text in [
+            "",
+            "@",
+            "a @ b",
+            "http://h:1",
+            "(http://h:4318)",
+            "http://[::1]:4318/x",
+            "http://$(IP):$(PORT)/",
+            "git+https://h/r@v1#egg=a",
+            "https://h:1, https://i",
+            "a:1@sha256:0123",
+            "/mnt/@x",
+            "team/app@1",
+            "YOUR_URL:4318",
+        ] {
+            assert_eq!(shown(text), text);
+        }
     }
 
     #[test]

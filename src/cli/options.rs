@@ -3,12 +3,13 @@
 
 use super::args::Configuration;
 use super::files::{self, Input};
-use crate::api::settings::{self, Kind, SettingProblem, Settings};
+use crate::api::settings::{self, SettingProblem, Settings};
 use crate::manifest::Row;
 use crate::render::lines::Lines;
 use crate::render::{Action, Failure, Failures, Options, Source};
 use crate::value::Value;
 use crate::yaml::{Tree, documents};
+use std::ops::Range;
 use std::path::Path;
 
 /// The first document of a text that is not blank, and where it begins.
@@ -124,29 +125,45 @@ fn is_assignment(line: &str) -> bool {
 /// secret: what is unknown may be one.
 fn in_file(name: &str, bytes: &[u8], problem: &SettingProblem) -> Failure {
     let lines = Lines::new(name, bytes);
-    let text = std::str::from_utf8(bytes).unwrap_or_default();
-    let offset = if is_lines(text) {
-        problem.line.or_else(|| settings::line_of(text, &problem.name)).map(|line| start_of_line(bytes, line))
-    } else {
-        let place = || {
-            let (start, tree) = first_tree(bytes)?;
-            let path = settings::place(&tree.value().ok()?, &problem.name);
-            Some(start + tree.node(tree.locate(path.steps())?).start)
-        };
-        place().filter(|offset| *offset > 0).or_else(|| memchr::memmem::find(bytes, problem.name.as_bytes()))
-    };
-    let message = match problem.line {
-        Some(_) if problem.name.is_empty() => problem.message.clone(),
-        Some(_) => format!("{}: {}", problem.name, problem.message),
-        None => problem.to_string(),
-    };
-    let is_shown = settings::VARIABLES
-        .iter()
-        .any(|known| known.name == problem.name && !matches!(known.kind, Kind::Secret | Kind::SecretEntry));
-    match offset {
-        Some(offset) if is_shown => Failure::at(&lines, offset, message),
-        offset => Failure { position: Some(lines.position(offset.unwrap_or(0))), message, source_line: None },
+    if let Some(line) = problem.line {
+        // A line that is no setting may be anything: it is not shown.
+        let name = if problem.name.is_empty() { String::new() } else { format!("{}: ", problem.name) };
+        let position = Some(lines.position(start_of_line(bytes, line)));
+        return Failure { position, message: format!("{name}{}", problem.message), source_line: None };
     }
+    let message = problem.to_string();
+    match value_in_map(bytes, &problem.name).or_else(|| value_in_lines(bytes, &problem.name)) {
+        Some((value, true)) if problem.shown => Failure::of_value(&lines, value, message),
+        Some((value, _)) => Failure::at(&lines, value.start, message),
+        None => Failure { position: Some(lines.position(0)), message, source_line: None },
+    }
+}
+
+/// Where the value of a setting stands in a map, and whether it is a single one.
+fn value_in_map(bytes: &[u8], name: &str) -> Option<(Range<usize>, bool)> {
+    let (start, tree) = first_tree(bytes)?;
+    let value = tree.value().ok()?;
+    let path = settings::place(&value, name);
+    let node = tree.node(tree.locate(path.steps()).filter(|_| !path.steps().is_empty())?);
+    Some((start + node.start..start + node.end, value.at(&path)?.as_scalar().is_some()))
+}
+
+/// Where the value of a setting stands in lines of NAME=VALUE: the last one counts.
+fn value_in_lines(bytes: &[u8], name: &str) -> Option<(Range<usize>, bool)> {
+    let mut end = 0;
+    let mut found = None;
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        end += line.len();
+        let rest = line.trim_ascii_start();
+        let rest = rest.strip_prefix(b"export ").unwrap_or(rest).trim_ascii_start();
+        let value = rest.strip_prefix(name.as_bytes()).and_then(|rest| rest.trim_ascii_start().strip_prefix(b"="));
+        if let Some(value) = value {
+            let value = value.trim_ascii_start();
+            let quotes = value.iter().take_while(|byte| matches!(byte, b'"' | b'\'')).count();
+            found = Some((end - value.len() + quotes..end, true));
+        }
+    }
+    found
 }
 
 /// Where a line begins; lines count from 1.

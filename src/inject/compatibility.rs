@@ -9,7 +9,7 @@
 //! | anything else, or the tag says nothing | | unknown |
 
 use super::configuration::Configuration;
-use super::image::Image;
+use crate::api::image::Image;
 
 /// What an init image's packages are made for.
 struct Packages {

@@ -1,12 +1,13 @@
 //! The effective configuration: one `AutoInstrumentation` and the settings, or the settings alone,
 //! resolved to everything that decides what is written.
 
+use super::digest::Digest;
+use crate::api::image::Image;
+use crate::api::names;
 use crate::api::resource::AutoInstrumentation;
 use crate::api::settings::{SecretEntry, Settings};
 use crate::api::syntax;
-use crate::value::{ScalarType, Value};
-use sha2::{Digest, Sha256};
-use std::fmt::{Display, Write};
+use crate::value::Value;
 
 pub use crate::api::resource::{Detection, Provider};
 pub use crate::api::settings::RunAsUser;
@@ -105,14 +106,10 @@ pub struct Configuration {
 }
 
 /// The version of [`Configuration::digest`]: another one for another serialisation.
-const DIGEST_VERSION: u32 = 1;
+const DIGEST_VERSION: u32 = 2;
 
 /// The repositories of the published images.
-const PUBLISHED: [&str; 3] = [
-    "ghcr.io/openlit/openlit-ai-instrumentation",
-    "ghcr.io/openlit/openinference-ai-instrumentation",
-    "ghcr.io/openlit/openllmetry-ai-instrumentation",
-];
+const PUBLISHED: [&str; 3] = [names::IMAGE_OPENLIT, names::IMAGE_OPENINFERENCE, names::IMAGE_OPENLLMETRY];
 
 impl Configuration {
     /// The configuration of pods that a resource selects. What the resource does not say, the
@@ -236,118 +233,44 @@ impl Configuration {
             detection,
         } = self;
         let InitResources { cpu_request, memory_request, cpu_limit, memory_limit } = resources;
-        let mut text = Canonical(format!("configuration/{DIGEST_VERSION}\n"));
-        text.field("provider", provider.as_str());
-        text.field("init_image", init_image);
-        text.field("published_image", published_image);
-        text.field("pull_policy", pull_policy);
-        text.field("endpoint", endpoint);
-        match headers {
-            None => {}
-            Some(Headers::Literal(literal)) => text.field("headers", literal),
-            Some(Headers::Secret { name, key }) => text.field("headers_secret", format!("{name}/{key}")),
+        let mut digest = Digest::default();
+        digest.number(DIGEST_VERSION.into());
+        for text in [provider.as_str(), init_image, pull_policy, endpoint, environment, detection.as_str()] {
+            digest.text(text);
         }
-        text.optional("timeout", timeout.as_ref());
-        text.field("environment", environment);
-        text.optional("service_name", service_name.as_ref());
-        text.optional("service_namespace", service_namespace.as_ref());
-        text.optional("service_version", service_version.as_ref());
-        for (key, value) in attributes {
-            text.field("attribute", key);
-            text.field("is", value);
+        digest.optional(headers.as_ref(), |digest, headers| match headers {
+            Headers::Literal(literal) => digest.list(&[literal], |digest, text| digest.text(text)),
+            Headers::Secret { name, key } => digest.list(&[name, key], |digest, text| digest.text(text)),
+        });
+        digest.optional(timeout.as_ref(), |digest, timeout| digest.number((*timeout).into()));
+        for text in [service_name, service_namespace, service_version, custom_packages_text] {
+            digest.optional(text.as_ref(), |digest, text| digest.text(text));
         }
-        text.field("capture_message_content", capture_message_content);
-        text.field("detailed_tracing", detailed_tracing);
-        for item in custom_packages {
-            text.field("custom_package", item);
+        digest.list(attributes, |digest, (key, value)| {
+            digest.text(key);
+            digest.text(value);
+        });
+        for flag in [*published_image, *capture_message_content, *detailed_tracing] {
+            digest.flag(flag);
         }
-        text.optional("custom_packages_text", custom_packages_text.as_ref());
-        text.optional("no_deps", no_deps.as_ref());
-        text.values("env", env);
-        text.values("volume", volumes);
-        text.values("volume_mount", volume_mounts);
-        text.optional("volume_size_limit", volume_size_limit.as_ref());
-        text.values("init_env", init_env);
-        text.values("init_volume_mount", init_volume_mounts);
-        text.values("init_resources", init_resources.as_slice());
-        text.values("init_security_context", init_security_context.as_slice());
-        text.field("cpu_request", cpu_request);
-        text.field("memory_request", memory_request);
-        text.field("cpu_limit", cpu_limit);
-        text.field("memory_limit", memory_limit);
+        digest.list(custom_packages, |digest, item| digest.text(item));
+        digest.optional(no_deps.as_ref(), |digest, flag| digest.flag(*flag));
+        for values in [env, volumes, volume_mounts, init_env, init_volume_mounts] {
+            digest.list(values, Digest::value);
+        }
+        digest.optional(volume_size_limit.as_ref(), |digest, limit| digest.quantity(limit));
+        for value in [init_resources, init_security_context] {
+            digest.optional(value.as_ref(), Digest::value);
+        }
+        for amount in [cpu_request, memory_request, cpu_limit, memory_limit] {
+            digest.quantity(amount);
+        }
         match run_as_user {
-            RunAsUser::Auto => text.field("run_as_user", "auto"),
-            RunAsUser::None => text.field("run_as_user", "none"),
-            RunAsUser::Id(id) => text.field("run_as_user", id),
+            RunAsUser::Auto => digest.text("auto"),
+            RunAsUser::None => digest.text("none"),
+            RunAsUser::Id(id) => digest.number((*id).into()),
         }
-        text.field("detection", detection.as_str());
-        text.digest()
-    }
-}
-
-/// A text that is the same for equal configurations: one line a field, what users wrote as JSON.
-struct Canonical(String);
-
-impl Canonical {
-    fn field(&mut self, name: &str, value: impl Display) {
-        // As JSON: a line end in a value cannot pass for a field. Writing to a String does not fail.
-        let value = serde_json::Value::String(value.to_string());
-        let _ = writeln!(self.0, "{name}={value}");
-    }
-
-    fn optional(&mut self, name: &str, value: Option<&impl Display>) {
-        if let Some(value) = value {
-            self.field(name, value);
-        }
-    }
-
-    fn values(&mut self, name: &str, values: &[Value<'static>]) {
-        for value in values {
-            self.0.push_str(name);
-            self.0.push('=');
-            self.value(value);
-            self.0.push('\n');
-        }
-    }
-
-    /// A value as JSON, with the keys of maps in their order, and numbers that are equal alike.
-    fn value(&mut self, value: &Value<'_>) {
-        match value {
-            Value::Scalar(scalar) => match scalar.kind() {
-                ScalarType::Null => self.0.push_str("null"),
-                ScalarType::Bool(value) => self.0.push_str(if value { "true" } else { "false" }),
-                ScalarType::Int(value) => self.0.push_str(&value.to_string()),
-                ScalarType::Float(value) => self.0.push_str(&value.to_string()),
-                ScalarType::Text => self.0.push_str(&serde_json::Value::from(scalar.as_str()).to_string()),
-            },
-            Value::List(items) => {
-                self.0.push('[');
-                for item in items {
-                    self.value(item);
-                    self.0.push(',');
-                }
-                self.0.push(']');
-            }
-            Value::Map(map) => {
-                let mut entries: Vec<_> = map.iter().collect();
-                entries.sort_by_key(|(key, _)| *key);
-                self.0.push('{');
-                for (key, value) in entries {
-                    self.0.push_str(&serde_json::Value::from(key).to_string());
-                    self.0.push(':');
-                    self.value(value);
-                    self.0.push(',');
-                }
-                self.0.push('}');
-            }
-        }
-    }
-
-    fn digest(&self) -> String {
-        Sha256::digest(&self.0).iter().take(8).fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        digest.finish()
     }
 }
 
@@ -390,20 +313,15 @@ fn init_image(provider: Provider, custom: Option<&str>, version: Option<&str>, s
 }
 
 fn with_version(image: &str, version: Option<&str>, default: &str) -> String {
-    if image.is_empty() || image.contains('@') {
+    let Image { repository, tag, digest, .. } = Image::parse(image);
+    if repository.is_empty() || digest.is_some() {
         return image.to_owned();
     }
-    match (syntax::tag_start(image), version) {
-        (None, version) => format!("{image}:{}", version.unwrap_or(default)),
-        (Some(at), Some(version)) => format!("{}:{version}", &image[..at]),
-        (Some(_), None) => image.to_owned(),
-    }
+    format!("{repository}:{}", version.or(tag).unwrap_or(default))
 }
 
 fn is_published(image: &str) -> bool {
-    let name = image.split('@').next().unwrap_or(image);
-    let repository = syntax::tag_start(name).map_or(name, |at| &name[..at]);
-    PUBLISHED.contains(&repository)
+    PUBLISHED.contains(&Image::parse(image).repository)
 }
 
 fn headers_of(settings: &Settings) -> Option<Headers> {
@@ -565,7 +483,7 @@ mod tests {
     #[test]
     fn the_digest_is_the_same_on_every_machine() {
         let configuration = Configuration::from_settings(&Settings::default());
-        assert_eq!(configuration.digest(), "96a6beb98c9ede72", "a new serialisation needs a new DIGEST_VERSION");
+        assert_eq!(configuration.digest(), "69d409de8ecf6de4", "a new serialisation needs a new DIGEST_VERSION");
     }
 
     #[test]
@@ -575,6 +493,17 @@ mod tests {
         other.name = "elsewhere/other".to_owned();
         other.env = vec![Value::map([("value", Value::text("1")), ("name", Value::text("A"))])];
         assert_eq!(base.digest(), other.digest());
+    }
+
+    #[test]
+    fn the_digest_takes_quantities_by_value() {
+        let with = |cpu: Json, limit: &str, setting: &str| {
+            let init = json!({ "resources": { "requests": { "cpu": cpu } } });
+            let instrumentation = json!({ "initContainer": init, "volumeSizeLimit": limit });
+            configured(&instrumentation, &[("OPENLIT_INIT_CPU_LIMIT", setting)]).digest()
+        };
+        assert_eq!(with(json!("100m"), "1Gi", "1"), with(json!("0.1"), "1024Mi", "1000m"));
+        assert_ne!(with(json!("100m"), "1Gi", "1"), with(json!("200m"), "1Gi", "1"));
     }
 
     #[test]
@@ -597,10 +526,10 @@ mod tests {
             |c| c.custom_packages.push("x".to_owned()),
             |c| c.no_deps = Some(false),
             |c| c.no_deps = Some(true),
-            |c| c.resources.cpu_request.push('0'),
-            |c| c.resources.memory_request.push('0'),
-            |c| c.resources.cpu_limit.push('0'),
-            |c| c.resources.memory_limit.push('0'),
+            |c| c.resources.cpu_request.insert(0, '9'),
+            |c| c.resources.memory_request.insert(0, '9'),
+            |c| c.resources.cpu_limit.insert(0, '9'),
+            |c| c.resources.memory_limit.insert(0, '9'),
             |c| c.run_as_user = RunAsUser::None,
             |c| c.run_as_user = RunAsUser::Id(1),
             |c| c.detection = Detection::Strict,

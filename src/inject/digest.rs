@@ -25,6 +25,15 @@ impl Digest {
         self.0.extend_from_slice(text.as_bytes());
     }
 
+    /// An amount by value, so that `100m` and `0.1` are one; a text that is none as it is.
+    pub(super) fn quantity(&mut self, text: &str) {
+        self.scalar(&Scalar::text(text), true);
+    }
+
+    pub(super) fn flag(&mut self, flag: bool) {
+        self.0.push(if flag { b'y' } else { b'f' });
+    }
+
     pub(super) fn number(&mut self, number: i128) {
         self.0.push(b'n');
         self.0.extend_from_slice(&number.to_be_bytes());
@@ -91,7 +100,7 @@ impl Digest {
         }
         match scalar.kind() {
             ScalarType::Null => self.0.push(b'0'),
-            ScalarType::Bool(value) => self.0.push(if value { b'y' } else { b'f' }),
+            ScalarType::Bool(value) => self.flag(value),
             ScalarType::Int(value) => self.number(value),
             #[expect(clippy::cast_possible_truncation, reason = "within the bounds just tested")]
             ScalarType::Float(value) if value.fract() == 0.0 && value.abs() < 1e15 => self.number(value as i128),

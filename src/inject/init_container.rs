@@ -101,15 +101,11 @@ fn arguments(configuration: &Configuration) -> Value<'static> {
 }
 
 fn environment(configuration: &Configuration) -> Value<'static> {
-    let provider = match configuration.provider {
-        Provider::Openlit => "openlit",
-        Provider::Openinference => "openinference",
-        Provider::Openllmetry => "openllmetry",
-        Provider::Custom => "custom",
-    };
     let theirs = &configuration.init_env;
     let mut entries = Vec::with_capacity(2 + theirs.len());
-    for (name, value) in [(names::ENV_PROVIDER, provider), (names::ENV_TARGET_PATH, names::MOUNT_PATH)] {
+    for (name, value) in
+        [(names::ENV_PROVIDER, configuration.provider.as_str()), (names::ENV_TARGET_PATH, names::MOUNT_PATH)]
+    {
         if !theirs.iter().any(|entry| name_of(entry) == Some(name)) {
             entries.push(Value::map([("name", Value::text(name)), ("value", Value::text(value))]));
         }

@@ -55,7 +55,8 @@ fn isolating_option<'c>(command: &'c Command<'_>) -> Option<&'c str> {
         }
         for (at, letter) in letters.char_indices() {
             match letter {
-                'I' | 'E' => return Some(word),
+                // What else the word holds may be a program.
+                'I' | 'E' => return Some(&word[..at + 2]),
                 'c' | 'm' => return None,
                 'W' | 'X' => {
                     if at + 1 == letters.len() {
@@ -87,8 +88,9 @@ mod tests {
             (&["python", "-W", "ignore", "-I", "a"], Some("python -I")),
             (&["python", "-Wignore", "-X", "dev", "-E", "a"], Some("python -E")),
             (&["python", "--check-hash-based-pycs", "always", "-I", "a"], Some("python -I")),
+            (&["python", "-IcTOKEN=1"], Some("python -I")),
             (&["pypy3", "-E", "a"], Some("pypy3 -E")),
-            (&["python", "-IB", "-c", "x"], Some("python -IB")),
+            (&["python", "-IB", "-c", "x"], Some("python -I")),
             (&["sh", "-c", "cd /app && exec python -I app.py"], Some("python -I")),
             (&["env", "A=b", "python", "-E", "x"], Some("python -E")),
             (&["uv", "run", "python", "-I", "x"], Some("python -I")),

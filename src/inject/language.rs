@@ -11,7 +11,7 @@
 //! Where both stand, Python wins.
 
 use super::command::{Command, file_name, words};
-use super::image::Image;
+use crate::api::image::Image;
 use crate::manifest::kinds::Added;
 use crate::value::Value;
 use std::fmt;

@@ -16,7 +16,6 @@ mod digest;
 pub mod engine;
 mod environment;
 mod foreign;
-mod image;
 mod init_container;
 mod isolated;
 mod language;

@@ -8,6 +8,7 @@ use super::init_container::{init_container, without_dependencies};
 use super::record::{Record, VERSION};
 use super::resource_attributes::Facts;
 use super::volumes::{mounts, safe_to_evict, volumes};
+use crate::api::image::Image;
 use crate::api::{Finding, Reason, names};
 use crate::manifest::{Container, PodTemplate};
 use crate::value::{Edit, Value};
@@ -144,7 +145,7 @@ fn field_of(items: &[Value<'static>], field: &str) -> Vec<String> {
 fn describe(template: &PodTemplate<'_>, configuration: &Configuration, header: bool, notes: &mut Vec<Finding>) {
     let mut note =
         |reason, at: &crate::value::Path, detail: &str| notes.push(Finding::new(reason, at.clone()).with(detail));
-    if has_latest_tag(&configuration.init_image) {
+    if Image::parse(&configuration.init_image).is_latest() {
         note(Reason::LatestTag, &template.at, &configuration.init_image);
     }
     if header && matches!(configuration.headers, Some(Headers::Literal(_))) {
@@ -167,12 +168,6 @@ fn describe(template: &PodTemplate<'_>, configuration: &Configuration, header: b
             note(Reason::PackagesUnderMesh, &template.at, mesh);
         }
     }
-}
-
-/// Whether an image has the tag `latest`, or neither tag nor digest, which means the same.
-fn has_latest_tag(image: &str) -> bool {
-    let name = image.rsplit('/').next().unwrap_or(image);
-    !name.contains('@') && name.split_once(':').is_none_or(|(_, tag)| tag == "latest")
 }
 
 /// The mesh that captures what the pod's init containers send, where the template shows one.
@@ -198,16 +193,6 @@ mod tests {
     use crate::inject::configuration::Provider;
     use crate::inject::testing::{Template, configuration, injected, notes, refusal, values, variable, variables};
     use serde_json::json;
-
-    #[test]
-    fn images_that_are_not_reproducible_are_told_from_those_that_are() {
-        for image in ["a", "a:latest", "ghcr.io/x/a", "registry:5000/a", "registry:5000/a:latest"] {
-            assert!(has_latest_tag(image), "{image}");
-        }
-        for image in ["a:1", "registry:5000/a:1", "a@sha256:0123", "registry:5000/a:latest@sha256:0123"] {
-            assert!(!has_latest_tag(image), "{image}");
-        }
-    }
 
     #[test]
     fn notes_say_what_is_worth_knowing() {

@@ -1,6 +1,6 @@
 //! Containers that are known to be sidecars, by name or image path: data, and how it is compared.
 
-use super::image::Image;
+use crate::api::image::Image;
 
 /// Words of names and of the last part of image paths that mean a sidecar wherever they stand
 /// together: `istio-proxy`, `my-istio-proxy-1`, `fluentd-kubernetes-daemonset`.

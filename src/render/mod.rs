@@ -87,17 +87,22 @@ pub struct Failure {
     pub position: Option<Position>,
     /// What was found, and what was expected.
     pub message: String,
-    /// The line of the source at that position.
+    /// The line of the source at that position, as far as it holds no secret.
     pub source_line: Option<String>,
 }
 
 impl Failure {
-    /// A failure at an offset of a source.
+    /// A failure at an offset of a source: of the line only the key is shown.
     pub fn at(lines: &Lines<'_>, offset: usize, message: impl Into<String>) -> Self {
+        Failure { position: Some(lines.position(offset)), message: message.into(), source_line: lines.key_line(offset) }
+    }
+
+    /// A failure of a value that is no secret: it is shown with its key.
+    pub fn of_value(lines: &Lines<'_>, value: Range<usize>, message: impl Into<String>) -> Self {
         Failure {
-            position: Some(lines.position(offset)),
+            position: Some(lines.position(value.start)),
             message: message.into(),
-            source_line: Some(lines.source_line(offset)),
+            source_line: lines.value_line(value),
         }
     }
 }

@@ -84,7 +84,15 @@ fn survey(source: &Source<'_>, options: &Options, apart: bool) -> Result<Survey,
                     survey.resources.push((resource, everywhere));
                 }
                 Err(problems) => failures.extend(problems.into_iter().map(|problem| {
-                    Failure::at(&lines, offset(&object.at.join(&problem.at)), format!("{name}: {problem}"))
+                    let at = object.at.join(&problem.at);
+                    let message = format!("{name}: {problem}");
+                    let shown = problem.shown && value.at(&at).is_some_and(|value| value.as_scalar().is_some());
+                    match tree.locate(at.steps()).filter(|_| shown).map(|id| tree.node(id)) {
+                        Some(node) => {
+                            Failure::of_value(&lines, range.start + node.start..range.start + node.end, message)
+                        }
+                        None => Failure::at(&lines, offset(&at), message),
+                    }
                 })),
             }
         }

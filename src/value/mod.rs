@@ -140,13 +140,11 @@ impl<'a> Value<'a> {
         match self {
             Value::Scalar(scalar) => Value::Scalar(scalar.into_owned()),
             Value::List(items) => Value::List(items.into_iter().map(Value::into_owned).collect()),
-            Value::Map(map) => Value::Map(Map {
-                entries: map
-                    .entries
-                    .into_iter()
-                    .map(|(key, value)| (Cow::Owned(key.into_owned()), value.into_owned()))
-                    .collect(),
-            }),
+            Value::Map(map) => {
+                let owned =
+                    |(key, value): (Cow<'a, str>, Value<'a>)| (Cow::Owned(key.into_owned()), value.into_owned());
+                Value::Map(Map { entries: map.entries.into_iter().map(owned).collect() })
+            }
         }
     }
 }

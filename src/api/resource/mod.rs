@@ -26,12 +26,19 @@ pub struct Problem {
     pub at: Path,
     /// What was found, and what was expected; no secrets.
     pub message: String,
+    /// Whether the value at that place may be shown: the message says it already, so it is no secret.
+    pub shown: bool,
 }
 
 impl Problem {
-    /// A problem at a place.
+    /// A problem at a place whose value is not to be shown.
     pub fn new(at: Path, message: impl Into<String>) -> Self {
-        Problem { at, message: message.into() }
+        Problem { at, message: message.into(), shown: false }
+    }
+
+    /// A problem of a value that is no secret.
+    pub fn of_value(at: Path, message: impl Into<String>) -> Self {
+        Problem { shown: true, ..Problem::new(at, message) }
     }
 }
 

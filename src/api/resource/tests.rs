@@ -463,3 +463,42 @@ fn what_is_probably_not_meant_is_a_warning() {
     warns("/resource", named, "spec.resource.attributes[\"service.name\"]", "resource.serviceName");
     assert_eq!(accepts("/priority", json!(1)).warnings(), []);
 }
+
+#[test]
+fn what_is_wrong_with_packages_is_said_once_and_without_credentials() {
+    let packages = format!("{PYTHON}/customPackages");
+    let at = "spec.python.instrumentation.customPackages";
+    refuses(
+        &packages,
+        json!("--extra-index-url https://u:s3cr3t@h/simple"),
+        at,
+        &["https://***@h/simple", "begins with -"],
+    );
+    refuses(&packages, json!("a b u:s3cr3t@h"), at, &["a b ***@h", "more than one"]);
+}
+
+#[test]
+fn a_problem_says_whether_its_value_may_be_shown() {
+    let shown = |pointer: &str, value: Json| {
+        let object = resource(&with(pointer, value));
+        read(&Value::from(&object)).unwrap_err().iter().map(|problem| problem.shown).collect::<Vec<_>>()
+    };
+    assert_eq!(shown("/otlp/timeout", json!(0)), [true]);
+    assert_eq!(shown("/otlp/headers", json!("Authorization Bearer s3cr3t")), [false]);
+    assert_eq!(shown("/otlp/headrs", json!("a=s3cr3t")), [false]);
+    assert_eq!(shown(&format!("{PYTHON}/env"), json!([{ "name": "A", "value": 1 }])), [false]);
+}
+
+#[test]
+fn hostile_resources_are_refused_quickly() {
+    let variables: Vec<Json> = (0..40_000).map(|_| json!({ "name": "A", "value": "1" })).collect();
+    let amounts = || Json::Object((0..60_000).map(|index| (format!("x{index}"), json!("1"))).collect());
+    let env = format!("{PYTHON}/env");
+    let resources = format!("{PYTHON}/initContainer/resources");
+    let start = std::time::Instant::now();
+    refuses(&env, Json::Array(variables), "spec.python.instrumentation.env", &["found 40000 items"]);
+    assert!(read_spec(&with("/go", amounts())).is_ok());
+    assert!(read_spec(&with(&resources, json!({ "requests": amounts(), "limits": amounts() }))).is_err());
+    assert!(read_spec(&with("/otlp", amounts())).unwrap_err().len() <= 200);
+    assert!(start.elapsed() < std::time::Duration::from_secs(20), "{:?}", start.elapsed());
+}

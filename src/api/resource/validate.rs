@@ -8,6 +8,10 @@ use crate::api::syntax::{self, Syntax};
 use crate::value::{Path, ScalarType, Step, Value};
 use serde_json::{Map, Value as Json};
 use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+
+/// More problems than this are nobody's mistake, and each costs a search for its place.
+const MOST: usize = 200;
 
 /// All problems of an object.
 pub(super) fn problems(object: &Value<'_>) -> Vec<Problem> {
@@ -23,15 +27,20 @@ pub(super) fn problems(object: &Value<'_>) -> Vec<Problem> {
     if let Some(spec) = object.get("spec") {
         meaning(spec, &mut found);
     }
+    found.truncate(MOST);
     found
 }
 
 /// The value without nulls, as the API server takes them out where the schema names the field.
 pub(super) fn without_nulls(value: &Value<'_>) -> Value<'static> {
     match value {
-        Value::Map(map) => Value::map(
-            map.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.to_owned(), without_nulls(value))),
-        ),
+        Value::Map(map) => {
+            let mut kept = crate::value::Map::default();
+            for (key, value) in map.iter().filter(|(_, value)| !value.is_null()) {
+                kept.push_unique(key.to_owned().into(), without_nulls(value));
+            }
+            Value::Map(kept)
+        }
         Value::List(items) => Value::List(items.iter().map(without_nulls).collect()),
         Value::Scalar(scalar) => Value::Scalar(scalar.clone().into_owned()),
     }
@@ -45,7 +54,7 @@ fn head(object: &Value<'_>, found: &mut Vec<Problem>) {
         match object.get(key) {
             None => found.push(Problem::new(at, format!("missing, expected {expected}"))),
             Some(value) if value.as_text() != Some(expected) => {
-                found.push(Problem::new(at, format!("{}, expected {expected}", found_text(value, false))));
+                found.push(Problem::of_value(at, format!("{}, expected {expected}", found_text(value, false))));
             }
             Some(_) => {}
         }
@@ -59,7 +68,8 @@ fn head(object: &Value<'_>, found: &mut Vec<Problem>) {
             Some(value) => match text_of(value) {
                 Some(text) if syntax::check(syntax, text) && text.len() <= 253 => {}
                 _ => {
-                    found.push(Problem::new(at, format!("{}, expected {}", found_text(value, false), syntax.expected)));
+                    let message = format!("{}, expected {}", found_text(value, false), syntax.expected);
+                    found.push(Problem::of_value(at, message));
                 }
             },
         }
@@ -84,15 +94,17 @@ fn found_text(value: &Value<'_>, secret: bool) -> String {
         ScalarType::Bool(_) => "boolean",
         ScalarType::Int(_) | ScalarType::Float(_) => "number",
         ScalarType::Text if secret => return "found a text that is not shown here".to_owned(),
-        ScalarType::Text => return format!("found {:?}", shortened(&syntax::without_credentials(scalar.as_str()))),
+        ScalarType::Text => return format!("found {:?}", shortened(scalar.as_str())),
     };
     if secret { format!("found a {kind}") } else { format!("found the {kind} {}", shortened(scalar.as_str())) }
 }
 
+/// A text that a user wrote, as a message shows it: without credentials, and not at any length.
 fn shortened(text: &str) -> String {
+    let text = syntax::shown(text);
     match text.char_indices().nth(80) {
         Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+        None => text,
     }
 }
 
@@ -124,8 +136,9 @@ impl Checker {
     }
 
     fn wrong(&mut self, value: &Value<'_>, at: &Path, expected: &str) {
-        let message = format!("{}, expected {expected}", found_text(value, is_secret(at)));
-        self.problem(at, message);
+        let secret = is_secret(at);
+        let message = format!("{}, expected {expected}", found_text(value, secret));
+        self.found.push(Problem { shown: !secret, ..Problem::new(at.clone(), message) });
     }
 
     fn value(&mut self, value: &Value<'_>, schema: &Json, at: &Path) {
@@ -206,17 +219,19 @@ impl Checker {
     fn list(&mut self, value: &Value<'_>, schema: &Json, at: &Path) {
         let Some(items) = value.as_list() else { return self.wrong(value, at, "a list") };
         if let Some(most) = number(schema, "maxItems").filter(|most| items.len() as u64 > *most) {
-            self.problem(at, format!("found {} items, expected at most {most}", items.len()));
+            // So many that nobody meant them: what is in them is not looked at.
+            return self.problem(at, format!("found {} items, expected at most {most}", items.len()));
         }
         let item_schema = schema.get("items").unwrap_or(&Json::Null);
         for (index, item) in items.iter().enumerate() {
             self.value(item, item_schema, &at.index(index));
         }
         for key in strings(schema, "x-kubernetes-list-map-keys") {
+            let mut names = HashSet::with_capacity(items.len());
             for (index, item) in items.iter().enumerate() {
                 let Some(name) = item.get(key).and_then(Value::as_text) else { continue };
-                let same = |other: &&Value<'_>| other.get(key).and_then(Value::as_text) == Some(name);
-                if items[..index].iter().any(|other| same(&other)) {
+                if !names.insert(name) {
+                    let name = shortened(name);
                     let message = format!("found {name:?} for the second time, expected each {key} once");
                     self.problem(&at.index(index).key(key.to_owned()), message);
                 }
@@ -226,6 +241,9 @@ impl Checker {
 
     fn map(&mut self, value: &Value<'_>, schema: &Json, at: &Path) {
         let Some(map) = value.as_map() else { return self.wrong(value, at, "a map") };
+        if !self.size(map, schema, at) {
+            return;
+        }
         let properties = schema.get("properties").and_then(Json::as_object);
         let is_root = at.steps().is_empty();
         for (key, inner) in map.iter() {
@@ -264,25 +282,29 @@ impl Checker {
                 self.problem(at, format!("found {}, expected only one of them", keys.join(" and ")));
             }
         }
-        self.size(map, schema, at);
     }
 
-    /// `minProperties` and `maxProperties`: exactly one source, and the like.
-    fn size(&mut self, map: &crate::value::Map<'_>, schema: &Json, at: &Path) {
+    /// `minProperties` and `maxProperties`: exactly one source, and the like. Whether there are not too many.
+    fn size(&mut self, map: &crate::value::Map<'_>, schema: &Json, at: &Path) -> bool {
         let (least, most) = (number(schema, "minProperties"), number(schema, "maxProperties"));
         let free = schema.get("x-kubernetes-preserve-unknown-fields").is_some();
         let size = map.iter().filter(|(_, value)| free || !value.is_null()).count() as u64;
         if least.is_none_or(|least| size >= least) && most.is_none_or(|most| size <= most) {
-            return;
+            return true;
         }
-        let names: Vec<&str> = map.iter().map(|(key, _)| key).collect();
-        let found = if names.is_empty() { "found nothing".to_owned() } else { format!("found {}", names.join(", ")) };
+        let names: Vec<&str> = map.iter().map(|(key, _)| key).take(MOST).collect();
+        let found = if names.is_empty() {
+            "found nothing".to_owned()
+        } else {
+            format!("found {}", shortened(&names.join(", ")))
+        };
         let known = || property_names(schema).collect::<Vec<_>>().join(", ");
         match (least, most) {
             (Some(1), Some(1)) => self.problem(at, format!("{found}, expected exactly one of {}", known())),
             (Some(2), Some(2)) => self.problem(at, format!("{found}, expected {} and exactly one source", known())),
             _ => self.problem(at, format!("found {size} entries, expected at most {}", most.unwrap_or(u64::MAX))),
         }
+        most.is_none_or(|most| size <= most)
     }
 }
 
@@ -397,7 +419,10 @@ fn python(instrumentation: &Value<'_>, at: &Path, found: &mut Vec<Problem>) {
     if text("provider") == "custom" && text("customInitImage").trim().is_empty() {
         found.push(Problem::new(at.key("customInitImage"), "missing, expected an image, since the provider is custom"));
     }
-    for item in syntax::packages(text("customPackages")) {
+    let packages = text("customPackages");
+    // An option of pip is refused by the pattern already, unless what stands before it looks blank only to people.
+    let refused = !syntax::check(syntax::PACKAGES, packages);
+    for item in syntax::packages(packages).into_iter().filter(|item| !(refused && item.starts_with('-'))) {
         if let Some(problem) = syntax::package_problem(&item) {
             found
                 .push(Problem::new(at.key("customPackages"), format!("found {:?}, which {problem}", shortened(&item))));
@@ -422,13 +447,13 @@ fn variables(map: &Value<'_>, at: &Path, taken: &[&str], found: &mut Vec<Problem
         let at = at.key("env").index(index);
         let Some(entry) = variable.as_map() else { continue };
         let is_there = |key: &str| entry.get(key).is_some_and(|value| !value.is_null());
-        match (is_there("value"), is_there("valueFrom")) {
-            (true, true) => found.push(Problem::new(at, "found value and valueFrom, expected exactly one of them")),
-            (false, false) => {
-                found.push(Problem::new(at, "found neither value nor valueFrom, expected exactly one of them"));
-            }
-            _ => {}
-        }
+        let what = match (is_there("value"), is_there("valueFrom")) {
+            (true, true) => "value and valueFrom",
+            (false, false) => "neither value nor valueFrom",
+            _ => continue,
+        };
+        let name = shortened(entry.get("name").and_then(Value::as_text).unwrap_or("the variable"));
+        found.push(Problem::new(at, format!("found {what} for {name}, expected exactly one of them")));
     }
     taken_names(map, at, "env", "name", taken, found);
 }
@@ -456,12 +481,14 @@ fn taken_names(
 }
 
 fn requests_and_limits(resources: &Value<'_>, at: &Path, found: &mut Vec<Problem>) {
+    let limits = resources.get("limits").and_then(Value::as_map).into_iter().flat_map(crate::value::Map::iter);
+    let limits: HashMap<&str, &str> = limits.filter_map(|(name, amount)| Some((name, amount.as_text()?))).collect();
     for list in ["requests", "limits"] {
         for (name, amount) in resources.get(list).and_then(Value::as_map).into_iter().flat_map(crate::value::Map::iter)
         {
             not_negative(Some(amount), &at.key(list).key(name.to_owned()), found);
-            let limit = resources.dig(&["limits", name]).and_then(Value::as_text);
-            if let (true, Some(amount), Some(limit)) = (list == "requests", amount.as_text(), limit)
+            let limit = limits.get(name).copied().filter(|_| list == "requests");
+            if let (Some(amount), Some(limit)) = (amount.as_text(), limit)
                 && Quantity::compare(amount, limit) == Some(Ordering::Greater)
             {
                 let message = format!("found {amount}, expected at most the limit, which is {limit}");

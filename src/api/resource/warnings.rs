@@ -1,6 +1,7 @@
 //! What is valid in a resource, but probably not meant.
 
 use super::{AutoInstrumentation, Problem};
+use crate::api::image::Image;
 use crate::api::selector::Operator;
 use crate::api::syntax;
 use crate::value::Path;
@@ -25,7 +26,7 @@ pub(super) fn warnings(resource: &AutoInstrumentation) -> Vec<Problem> {
         warn(&["spec", "ignore"], "has no condition, and so ignores nothing".to_owned());
     }
     let image = spec.python.instrumentation.custom_init_image.as_deref();
-    if let Some(image) = image.filter(|image| !syntax::has_tag_or_digest(image)) {
+    if let Some(image) = image.filter(|image| !Image::parse(image).has_tag_or_digest()) {
         let message = format!("{image} has neither tag nor digest, and so means the tag latest");
         warn(&["spec", "python", "instrumentation", "customInitImage"], message);
     }
@@ -59,8 +60,8 @@ pub(super) fn warnings(resource: &AutoInstrumentation) -> Vec<Problem> {
 }
 
 fn endpoint_warnings(endpoint: &str, mut warn: impl FnMut(String)) {
-    let shown = syntax::without_credentials(endpoint);
-    if shown != endpoint {
+    let shown = syntax::shown(endpoint);
+    if shown.contains("***@") {
         warn(format!("{shown} holds a name or password; use otlp.headersFrom"));
     }
     let path = shown.trim_end_matches('/');

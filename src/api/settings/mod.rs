@@ -26,12 +26,14 @@ pub struct SettingProblem {
     pub message: String,
     /// The line of a file, from 1, where one variable is not the place.
     pub line: Option<usize>,
+    /// Whether its value may be shown: the message says it already, so it is no secret.
+    pub shown: bool,
 }
 
 impl SettingProblem {
-    /// A problem of a variable.
+    /// A problem of a variable whose value is not to be shown.
     pub fn new(name: impl Into<String>, message: impl Into<String>) -> Self {
-        SettingProblem { name: name.into(), message: message.into(), line: None }
+        SettingProblem { name: name.into(), message: message.into(), line: None, shown: false }
     }
 }
 
@@ -427,9 +429,13 @@ impl Reader {
     }
 
     fn problem(&mut self, name: &str, message: impl Into<String>) {
+        self.add(SettingProblem::new(name, message));
+    }
+
+    fn add(&mut self, problem: SettingProblem) {
         // A variable that is wrong by itself has stood in with its default: nothing follows from that.
-        if !self.problems.iter().any(|problem| problem.name == name) {
-            self.problems.push(SettingProblem::new(name, message));
+        if !self.problems.iter().any(|other| other.name == problem.name) {
+            self.problems.push(problem);
         }
     }
 
@@ -449,7 +455,10 @@ impl Reader {
                 None => value,
                 Some(allowed) => {
                     let found = variable.shown(&value);
-                    self.problem(name, format!("found {found}, expected {allowed}"));
+                    self.add(SettingProblem {
+                        shown: !variable.is_secret(),
+                        ..SettingProblem::new(name, format!("found {found}, expected {allowed}"))
+                    });
                     variable.default.to_owned()
                 }
             },

@@ -1,5 +1,6 @@
 //! The table of settings as data: every name, its default, what it allows, and what it is for.
 
+use crate::api::names;
 use crate::api::quantity::Quantity;
 use crate::api::syntax::{self, Syntax};
 use std::time::Duration;
@@ -53,7 +54,7 @@ pub enum Kind {
 }
 
 macro_rules! table {
-    ($($name:literal, $default:literal, $kind:expr, $says:literal;)*) => {
+    ($($name:literal, $default:expr, $kind:expr, $says:literal;)*) => {
         /// Every setting, in the order of the documentation.
         pub const VARIABLES: &[Variable] =
             &[$(Variable { name: $name, default: $default, kind: $kind, says: $says }),*];
@@ -70,9 +71,9 @@ table! {
     "OPENLIT_DEFAULT_PROVIDER", "openlit", Kind::Choice(&["openlit", "openinference", "openllmetry", "custom"]), "The provider of the default profile: of pods that the label selects, and no AutoInstrumentation.";
     "OPENLIT_DEFAULT_VERSION", "latest", Kind::Syntax(syntax::VERSION), "The tag of the provider's image, unless an AutoInstrumentation says it or the image has a tag or digest.";
     "OPENLIT_DEFAULT_INIT_IMAGE", "", Kind::Syntax(syntax::IMAGE), "The init image of the default provider, in place of OPENLIT_IMAGE_*.";
-    "OPENLIT_IMAGE_OPENLIT", "ghcr.io/openlit/openlit-ai-instrumentation", Kind::Syntax(syntax::IMAGE), "Where the published openlit image is found: a mirror.";
-    "OPENLIT_IMAGE_OPENINFERENCE", "ghcr.io/openlit/openinference-ai-instrumentation", Kind::Syntax(syntax::IMAGE), "Where the published openinference image is found: a mirror.";
-    "OPENLIT_IMAGE_OPENLLMETRY", "ghcr.io/openlit/openllmetry-ai-instrumentation", Kind::Syntax(syntax::IMAGE), "Where the published openllmetry image is found: a mirror.";
+    "OPENLIT_IMAGE_OPENLIT", names::IMAGE_OPENLIT, Kind::Syntax(syntax::IMAGE), "Where the published openlit image is found: a mirror.";
+    "OPENLIT_IMAGE_OPENINFERENCE", names::IMAGE_OPENINFERENCE, Kind::Syntax(syntax::IMAGE), "Where the published openinference image is found: a mirror.";
+    "OPENLIT_IMAGE_OPENLLMETRY", names::IMAGE_OPENLLMETRY, Kind::Syntax(syntax::IMAGE), "Where the published openllmetry image is found: a mirror.";
     "OPENLIT_IMAGE_PULL_POLICY", "IfNotPresent", Kind::Choice(&["Always", "IfNotPresent", "Never"]), "When the init image is pulled, unless an AutoInstrumentation says it.";
     "OPENLIT_DETECTION", "auto", Kind::Choice(&["auto", "strict"]), "Whether a single container of unknown language is taken for Python (auto), or only what is detected (strict).";
     "OPENLIT_INIT_RUN_AS_USER", "auto", Kind::User, "The user of the init container: auto, none (OpenShift assigns one), or a number.";
@@ -149,11 +150,17 @@ pub(super) fn find(name: &str) -> Option<&'static Variable> {
 }
 
 impl Variable {
+    /// Whether no message shows its value.
+    pub(super) fn is_secret(&self) -> bool {
+        matches!(self.kind, Kind::Secret | Kind::SecretEntry)
+    }
+
     /// A value as a message may show it.
     pub(super) fn shown(&self, value: &str) -> String {
-        match self.kind {
-            Kind::Secret | Kind::SecretEntry => "a value that is not shown here".to_owned(),
-            _ => format!("{:?}", syntax::without_credentials(value)),
+        if self.is_secret() {
+            "a value that is not shown here".to_owned()
+        } else {
+            format!("{:?}", syntax::shown(value))
         }
     }
 }

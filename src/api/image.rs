@@ -3,6 +3,8 @@
 /// An image's name in parts: `[registry/]path[:tag][@digest]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Image<'i> {
+    /// Host and path: the name without tag and digest.
+    pub repository: &'i str,
     /// The host, with its port. None: Docker Hub.
     pub registry: Option<&'i str>,
     /// The path after the host.
@@ -22,16 +24,27 @@ impl<'i> Image<'i> {
             Some((rest, digest)) => (rest, Some(digest)),
             None => (name, None),
         };
-        let (registry, rest) = match rest.split_once('/') {
-            Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => (Some(host), path),
-            _ => (None, rest),
-        };
+        // A colon before a slash belongs to the port of the host.
         let last = rest.rfind('/').map_or(0, |slash| slash + 1);
-        let (path, tag) = match rest[last..].find(':') {
+        let (repository, tag) = match rest[last..].find(':') {
             Some(colon) => (&rest[..last + colon], Some(&rest[last + colon + 1..])),
             None => (rest, None),
         };
-        Image { registry, path, tag: tag.filter(|tag| !tag.is_empty()), digest }
+        let (registry, path) = match repository.split_once('/') {
+            Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => (Some(host), path),
+            _ => (None, repository),
+        };
+        Image { repository, registry, path, tag: tag.filter(|tag| !tag.is_empty()), digest }
+    }
+
+    /// Whether the image has the tag `latest`, or neither tag nor digest, which means the same.
+    pub fn is_latest(&self) -> bool {
+        self.digest.is_none() && self.tag.is_none_or(|tag| tag == "latest")
+    }
+
+    /// Whether the name has a tag or a digest.
+    pub fn has_tag_or_digest(&self) -> bool {
+        self.tag.is_some() || self.digest.is_some()
     }
 
     /// The last part of the path: `python` of `docker.io/library/python:3.11`.
@@ -63,8 +76,20 @@ mod tests {
             ("$VLLM_IMAGE", None, "$VLLM_IMAGE", None, None),
             ("///", None, "///", None, None),
         ] {
-            assert_eq!(Image::parse(name), Image { registry, path, tag, digest }, "{name}");
+            let host = registry.map(|host| format!("{host}/")).unwrap_or_default();
+            let repository = format!("{host}{path}");
+            let expected = Image { repository: &repository, registry, path, tag, digest };
+            assert_eq!(Image::parse(name), expected, "{name}");
         }
         assert_eq!(Image::parse("docker.io/library/python:3.11").name(), "python");
+    }
+    #[test]
+    fn images_that_are_not_reproducible_are_told_from_those_that_are() {
+        for image in ["a", "a:latest", "ghcr.io/x/a", "registry:5000/a", "registry:5000/a:latest"] {
+            assert!(Image::parse(image).is_latest(), "{image}");
+        }
+        for image in ["a:1", "registry:5000/a:1", "a@sha256:0123", "registry:5000/a:latest@sha256:0123"] {
+            assert!(!Image::parse(image).is_latest(), "{image}");
+        }
     }
 }
