@@ -72,7 +72,7 @@ pub fn column(text: &str, at: usize) -> usize {
 /// Whether only blanks stand before `at` on its line.
 pub fn begins_line(text: &str, at: usize) -> bool {
     let before = text[..at].trim_end_matches([' ', '\t']);
-    before.is_empty() || before.ends_with('\n')
+    before.ends_with('\n') || before.len() == byte_order_mark(before.as_bytes())
 }
 
 /// Where something is put that follows content ending at `end`: the start of the line after it and

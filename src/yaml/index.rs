@@ -2,6 +2,7 @@
 //! of large maps, what anchors name, and the habits of the document. Without it, every edit and every row of
 //! a report would walk a long line or a long list anew.
 
+use super::documents::byte_order_mark;
 use super::style::Style;
 use super::tree::{NodeId, NodeKind, Tree};
 use super::{gaps, style};
@@ -47,7 +48,10 @@ impl Tree<'_> {
     /// The start of the line that holds `at`.
     pub(super) fn line_start(&self, at: usize) -> usize {
         let lines = self.lines();
-        lines[lines.partition_point(|start| *start <= at) - 1]
+        match lines[lines.partition_point(|start| *start <= at) - 1] {
+            0 => byte_order_mark(&self.text.as_bytes()[..at]),
+            start => start,
+        }
     }
 
     /// The line break before `at`; on the first line the one at its end.
