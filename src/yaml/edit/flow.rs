@@ -27,22 +27,7 @@ impl Editor<'_, '_> {
     pub(super) fn flow_sequence(&mut self, id: NodeId, edits: &EditTree<'_>) -> Result<(), Refusal> {
         let tree = self.tree;
         self.refuse_braceless(id)?;
-        let mut deleted = Vec::new();
-        for (step, child) in &edits.below {
-            let Step::Index(index) = step else {
-                return Err(self.unsupported(id, "a list stands where a map was expected"));
-            };
-            let Some(item) = tree.item(id, *index) else {
-                return Err(self.unsupported(id, "the list has no such item"));
-            };
-            self.path.push((*step).clone());
-            if child.delete {
-                deleted.push(*index);
-            } else {
-                self.node(item, child, Parent::Flow)?;
-            }
-            self.path.pop();
-        }
+        let deleted = self.items(id, edits, Parent::Flow)?;
         if deleted.is_empty() && edits.inserts.is_empty() {
             return Ok(());
         }

@@ -201,6 +201,27 @@ impl Editor<'_, '_> {
         }
     }
 
+    /// Carries out what is to happen at the items of a sequence; gives the indexes of those that are to go.
+    fn items(&mut self, id: NodeId, edits: &EditTree<'_>, parent: Parent) -> Result<Vec<usize>, Refusal> {
+        let mut deleted = Vec::new();
+        for (step, child) in &edits.below {
+            let Step::Index(index) = step else {
+                return Err(self.unsupported(id, "a list stands where a map was expected"));
+            };
+            let Some(item) = self.tree.item(id, *index) else {
+                return Err(self.unsupported(id, "the list has no such item"));
+            };
+            self.path.push((*step).clone());
+            if child.delete {
+                deleted.push(*index);
+            } else if !matches!(parent, Parent::BlockItem) || !self.restore(item, child, parent)? {
+                self.node(item, child, parent)?;
+            }
+            self.path.pop();
+        }
+        Ok(deleted)
+    }
+
     /// Puts a value in the place of a null, an alias or an empty collection.
     fn write_out(&mut self, id: NodeId, value: &Value<'_>, parent: Parent) -> Result<(), Refusal> {
         if self.tree.node(id).is_anchored() {
