@@ -1,11 +1,10 @@
 //! Block style: whole lines come and go.
 
-use super::{Editor, Parent, Refusal, Splice};
+use super::{Editor, EntryEdits, Parent, Refusal, Splice};
+use crate::value::Value;
 use crate::value::edit::EditTree;
-use crate::value::{Step, Value};
 use crate::yaml::emit::Block;
 use crate::yaml::gaps;
-use crate::yaml::resolve::Entry;
 use crate::yaml::tree::{NodeId, NodeKind};
 use crate::yaml::was::{self, MARK, MERGED};
 use granit_parser::ScalarStyle;
@@ -44,44 +43,7 @@ impl Editor<'_, '_> {
 
     pub(super) fn block_mapping(&mut self, id: NodeId, edits: &EditTree<'_>, parent: Parent) -> Result<(), Refusal> {
         let tree = self.tree;
-        let mut added: Vec<(String, Value<'static>, bool)> = Vec::new();
-        let mut deleted: Vec<NodeId> = Vec::new();
-        for (step, child) in &edits.below {
-            let Step::Key(key) = step else {
-                return Err(self.unsupported(id, "a map stands where a list was expected"));
-            };
-            self.path.push((*step).clone());
-            match tree.lookup(id, key) {
-                Some(Entry::Overridden(own, _)) => {
-                    let what =
-                        "the key stands in the map and in what << merges, which kubectl and kustomize read differently";
-                    return Err(self.unsupported(own, what));
-                }
-                Some(Entry::Own(own, value)) => {
-                    let parent = Parent::BlockEntry { key: own, mapping: id };
-                    if tree.node(own).explicit {
-                        return Err(
-                            self.unsupported(own, "an entry written with ? is not edited; expected `key: value`")
-                        );
-                    }
-                    if self.restore(value, child, parent)? {
-                    } else if child.delete {
-                        deleted.push(own);
-                    } else {
-                        self.node(value, child, parent)?;
-                    }
-                }
-                Some(Entry::Merged(_)) if child.delete => {
-                    return Err(self.unsupported(id, "what << supplies cannot be deleted"));
-                }
-                Some(Entry::Merged(value)) => {
-                    let value = self.edited_value(value, child)?;
-                    added.push((key.to_string(), value, true));
-                }
-                None => added.push((key.to_string(), child.make(&self.here())?, false)),
-            }
-            self.path.pop();
-        }
+        let EntryEdits { deleted, mut added } = self.entries(id, edits, true)?;
         if !deleted.is_empty() {
             self.delete_entries(id, &deleted.into_iter().collect())?;
         }

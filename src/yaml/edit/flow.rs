@@ -1,11 +1,10 @@
 //! Flow style and JSON: entries between brackets come and go, with their commas.
 
-use super::{Editor, Parent, Refusal, Splice};
+use super::{Editor, EntryEdits, Parent, Refusal, Splice};
+use crate::value::Value;
 use crate::value::edit::EditTree;
-use crate::value::{Step, Value};
 use crate::yaml::emit::{self, Place};
 use crate::yaml::gaps;
-use crate::yaml::resolve::Entry;
 use crate::yaml::tree::NodeId;
 use std::ops::Range;
 
@@ -43,30 +42,8 @@ impl Editor<'_, '_> {
     pub(super) fn flow_mapping(&mut self, id: NodeId, edits: &EditTree<'_>) -> Result<(), Refusal> {
         let tree = self.tree;
         self.refuse_braceless(id)?;
-        let mut deleted: Vec<NodeId> = Vec::new();
-        let mut added: Vec<(String, Value<'static>)> = Vec::new();
-        for (step, child) in &edits.below {
-            let Step::Key(key) = step else {
-                return Err(self.unsupported(id, "a map stands where a list was expected"));
-            };
-            self.path.push((*step).clone());
-            match tree.lookup(id, key) {
-                Some(Entry::Overridden(own, _)) => {
-                    let what =
-                        "the key stands in the map and in what << merges, which kubectl and kustomize read differently";
-                    return Err(self.unsupported(own, what));
-                }
-                Some(Entry::Own(own, _)) if child.delete => deleted.push(own),
-                Some(Entry::Own(_, value)) => self.node(value, child, Parent::Flow)?,
-                Some(Entry::Merged(_)) if child.delete => {
-                    return Err(self.unsupported(id, "what << supplies cannot be deleted"));
-                }
-                Some(Entry::Merged(value)) => added.push((key.to_string(), self.edited_value(value, child)?)),
-                None => added.push((key.to_string(), child.make(&self.here())?)),
-            }
-            self.path.pop();
-        }
-        added.extend(edits.adds.iter().map(|(key, value)| ((*key).to_owned(), (*value).clone())));
+        let EntryEdits { deleted, mut added } = self.entries(id, edits, false)?;
+        added.extend(edits.adds.iter().map(|(key, value)| ((*key).to_owned(), (*value).clone(), false)));
         if deleted.is_empty() && added.is_empty() {
             return Ok(());
         }
@@ -82,7 +59,7 @@ impl Editor<'_, '_> {
         if added.is_empty() {
             return Ok(());
         }
-        let parts: Vec<Part<'_>> = added.iter().map(|(key, value)| Part { key: Some(key), value }).collect();
+        let parts: Vec<Part<'_>> = added.iter().map(|(key, value, _)| Part { key: Some(key), value }).collect();
         self.flow_insert(id, &spans, spans.len(), &parts)
     }
 

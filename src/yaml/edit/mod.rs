@@ -19,6 +19,7 @@ mod scalars;
 
 pub use compose::compose;
 
+use super::resolve::Entry;
 use super::style::Style;
 use super::tree::{NodeId, NodeKind, ParseError, Tree};
 use crate::value::edit::{EditError, EditTree, apply_tree};
@@ -154,6 +155,14 @@ enum Parent {
     Flow,
 }
 
+/// What is to happen to the entries of a mapping as wholes.
+struct EntryEdits {
+    /// The keys of those that go.
+    deleted: Vec<NodeId>,
+    /// Those that come, and whether `<<` supplied their value.
+    added: Vec<(String, Value<'static>, bool)>,
+}
+
 struct Editor<'r, 't> {
     tree: &'r Tree<'t>,
     style: Style,
@@ -220,6 +229,48 @@ impl Editor<'_, '_> {
             self.path.pop();
         }
         Ok(deleted)
+    }
+
+    /// Carries out what is to happen at the entries of a mapping; gives those that are to go and to come.
+    fn entries(&mut self, id: NodeId, edits: &EditTree<'_>, block: bool) -> Result<EntryEdits, Refusal> {
+        let tree = self.tree;
+        let mut found = EntryEdits { deleted: Vec::new(), added: Vec::new() };
+        for (step, child) in &edits.below {
+            let Step::Key(key) = step else {
+                return Err(self.unsupported(id, "a map stands where a list was expected"));
+            };
+            self.path.push((*step).clone());
+            match tree.lookup(id, key) {
+                Some(Entry::Overridden(own, _)) => {
+                    let what =
+                        "the key stands in the map and in what << merges, which kubectl and kustomize read differently";
+                    return Err(self.unsupported(own, what));
+                }
+                Some(Entry::Own(own, _)) if block && tree.node(own).explicit => {
+                    return Err(self.unsupported(own, "an entry written with ? is not edited; expected `key: value`"));
+                }
+                Some(Entry::Own(own, value)) => {
+                    let parent = if block { Parent::BlockEntry { key: own, mapping: id } } else { Parent::Flow };
+                    // Between brackets there are no marks to restore by.
+                    let restored = block && self.restore(value, child, parent)?;
+                    if child.delete && !restored {
+                        found.deleted.push(own);
+                    } else if !restored {
+                        self.node(value, child, parent)?;
+                    }
+                }
+                Some(Entry::Merged(_)) if child.delete => {
+                    return Err(self.unsupported(id, "what << supplies cannot be deleted"));
+                }
+                Some(Entry::Merged(value)) => {
+                    let value = self.edited_value(value, child)?;
+                    found.added.push((key.to_string(), value, true));
+                }
+                None => found.added.push((key.to_string(), child.make(&self.here())?, false)),
+            }
+            self.path.pop();
+        }
+        Ok(found)
     }
 
     /// Puts a value in the place of a null, an alias or an empty collection.
