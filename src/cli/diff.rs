@@ -142,10 +142,7 @@ fn blocks(part: Part) -> Vec<Block> {
             let whole = (new.is_empty() || new.ends_with(b"\n")) && end == line_start(text, end);
             let stop = if whole { end } else { line_end(text, end) };
             // The next edit belongs to the same lines if it touches one of them.
-            let complete = text[..stop].ends_with(b"\n") && (stop > end || new.ends_with(b"\n"));
-            let unended = !whole && !complete;
-            let Some(next) = splices.next_if(|next| next.range.start < stop || (unended && next.range.start == stop))
-            else {
+            let Some(next) = splices.next_if(|next| next.range.start <= stop) else {
                 new.extend_from_slice(&text[end..stop]);
                 end = stop;
                 break;
@@ -418,7 +415,8 @@ mod tests {
             prop_assert!(part.is_sound());
             let new = String::from_utf8(part.pieces().collect::<Vec<_>>().concat()).unwrap();
             let diff = diff(&text, &splices);
-            prop_assert_eq!(diff.is_empty(), new == text);
+            // Not the other way round: a line added here and an equal one taken away there are two changes.
+            prop_assert!(!diff.is_empty() || new == text);
             prop_assert_eq!(apply(&text, &diff), new);
         }
     }
