@@ -37,8 +37,13 @@ pub struct Object<'v> {
 }
 
 impl<'v> Object<'v> {
+    /// A value as an object, if it says of which kind.
+    pub fn read(value: &'v Value<'v>) -> Option<Self> {
+        Object::inheriting(value, Path::ROOT, (None, None))
+    }
+
     /// A value as an object, with the kind and version of its list where it has none of its own.
-    fn read(value: &'v Value<'v>, at: Path, inherited: (Option<&'v str>, Option<&'v str>)) -> Option<Self> {
+    fn inheriting(value: &'v Value<'v>, at: Path, inherited: (Option<&'v str>, Option<&'v str>)) -> Option<Self> {
         let text = |key| value.get(key).and_then(Value::as_text);
         let kind = text("kind").or(inherited.0)?;
         let api_version = text("apiVersion").or(inherited.1).unwrap_or_default();
@@ -137,7 +142,7 @@ fn look<'v>(
     depth: usize,
     found: &mut Found<'v>,
 ) {
-    let Some(object) = Object::read(value, at, inherited) else { return };
+    let Some(object) = Object::inheriting(value, at, inherited) else { return };
     let (kind, api_version) = (object.kind, object.api_version);
     let items = kind.strip_suffix("List").and_then(|of| Some((of, value.get("items")?.as_list()?)));
     if let Some((of, items)) = items {
@@ -147,7 +152,7 @@ fn look<'v>(
         }
         let is_resource_list = is_resource_list(kind, api_version);
         if is_resource_list && let Some(config) = value.get(FUNCTION_CONFIG) {
-            let config = Object::read(config, object.at.key(FUNCTION_CONFIG), (None, None));
+            let config = Object::inheriting(config, object.at.key(FUNCTION_CONFIG), (None, None));
             found.function_config = config.filter(Object::is_configuration);
         }
         // Its items say themselves what they are, as those of a plain `List` do.
