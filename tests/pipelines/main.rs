@@ -9,6 +9,9 @@
 // Until every module is there.
 #![allow(dead_code)]
 
+mod helm;
+#[path = "../support/manifest.rs"]
+mod manifest;
 mod place;
 mod tools;
 
@@ -18,7 +21,7 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let tools = Tools::find();
-    let modules: [fn(&Tools) -> Vec<Trial>; 1] = [tools::trials];
+    let modules: [fn(&Tools) -> Vec<Trial>; 2] = [tools::trials, helm::trials];
     let trials = modules.iter().flat_map(|trials| trials(&tools)).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -44,6 +44,11 @@ impl Place {
         symlink(program, self.root().join("bin").join(name)).unwrap();
     }
 
+    /// Takes a program from the PATH again.
+    pub fn unlink(&self, name: &str) {
+        fs::remove_file(self.root().join("bin").join(name)).unwrap();
+    }
+
     /// Writes a file, and the folders that lead to it.
     pub fn write(&self, name: impl AsRef<Path>, text: impl AsRef<[u8]>) {
         let file = self.path(name);
