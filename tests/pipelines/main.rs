@@ -6,10 +6,10 @@
 //! with `PRELIT_SLOW=1`.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-// Until every module is there.
-#![allow(dead_code)]
 
+mod ci;
 mod helm;
+#[allow(dead_code, reason = "the goldens use all of it")]
 #[path = "../support/manifest.rs"]
 mod manifest;
 mod place;
@@ -21,7 +21,7 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let tools = Tools::find();
-    let modules: [fn(&Tools) -> Vec<Trial>; 2] = [tools::trials, helm::trials];
+    let modules: [fn(&Tools) -> Vec<Trial>; 3] = [tools::trials, ci::trials, helm::trials];
     let trials = modules.iter().flat_map(|trials| trials(&tools)).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }
