@@ -7,6 +7,7 @@
 //! | floor | module | what it knows |
 //! |---|---|---|
 //! | 5 | [`cli`] | bytes, files, terminals; no injection rule |
+//! | 4 | [`krm`] | the protocol of KRM functions: a list in, the same list out |
 //! | 4 | [`render`] | streams and trees of manifests in, the same out, instrumented |
 //! | 3 | [`inject`] | the engine: pure functions, no I/O, no text, no clock |
 //! | 2 | [`manifest`] | which objects hold pod templates, and where |
@@ -17,6 +18,7 @@
 pub mod api;
 pub mod cli;
 pub mod inject;
+pub mod krm;
 pub mod manifest;
 pub mod render;
 pub mod value;

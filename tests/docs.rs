@@ -12,7 +12,7 @@
 
 use prelit::api::settings::{Kind, VARIABLES, Variable};
 use prelit::api::{Reason, Severity};
-use prelit::render::report::{Gate, Position, Row, State};
+use prelit::render::report::{Gate, ObjectReference, Position, Row, State};
 use similar::TextDiff;
 use std::fmt::Write as _;
 use std::fs;
@@ -167,10 +167,8 @@ fn only_before(reason: Reason) -> bool {
     [State::Injected, State::Stale, State::Removed].into_iter().any(|state| {
         let row = Row {
             position: Position::default(),
-            kind: String::new(),
-            api_version: String::new(),
-            name: String::new(),
-            namespace: None,
+            object: ObjectReference::default(),
+            field: String::new(),
             template: String::new(),
             container: String::new(),
             selected_by: None,

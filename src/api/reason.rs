@@ -68,6 +68,7 @@ reasons! {
     Unparsable, "unparsable", Finding, "the document cannot be parsed", "mend it, or leave the file out with --exclude; a Helm template is to be rendered first";
     UnsupportedYaml, "unsupported-yaml", Warning, "the place to edit is written in a way that Prelit does not edit", "write it as an ordinary block or flow mapping";
     SharedAnchor, "shared-anchor", Warning, "the edit would fall inside an anchored node that is used elsewhere, and would change that other place", "write the node out where it is used, or inject after the build";
+    DuplicateItem, "duplicate-item", Warning, "the list holds this object more than once", "remove one: kustomize refuses it, and kpt keeps both";
     // The state of an earlier injection
     Edited, "edited", Finding, "what was injected has been changed since", "undo the change, or use --force";
     Stale, "stale", Finding, "what was injected is not what the configuration now gives", "run prelit inject";

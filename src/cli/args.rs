@@ -106,6 +106,33 @@ Examples:
   helm template chat ./chart | prelit explain --config ai.yaml
   prelit explain --format json manifests/ | jq '.containers[] | select(.state == \"skipped\")'")]
     Explain(Explain),
+    /// Be a KRM function, for kustomize and kpt: a ResourceList in, a ResourceList out
+    ///
+    /// Reads a ResourceList (config.kubernetes.io/v1 or v1beta1, YAML or JSON) on stdin and writes it to
+    /// stdout with its items instrumented. Its functionConfig is an AutoInstrumentation, which applies
+    /// everywhere if it has no namespace, a ConfigMap whose data are settings, or nothing. What is
+    /// to be said of each item stands in the results and on stderr.
+    ///
+    /// Exit codes: 0 done, 1 an error, or findings of --check and --strict. On an error stdout is empty.
+    #[command(after_long_help = "\
+Examples:
+  kpt fn eval manifests/ --exec 'prelit fn' --fn-config ai.yaml
+  kpt fn eval manifests/ --exec 'prelit fn --check' -t validator
+  kpt fn source manifests/ | prelit fn | kpt fn sink rendered/
+  kustomize build --enable-alpha-plugins --enable-exec .   a transformer names: exec: {path: prelit, args: [fn]}")]
+    Fn(Function),
+    /// Put the plugin in place that `kubectl kustomize --enable-alpha-plugins` runs
+    ///
+    /// kubectl skips exec functions without a word, and runs plugins of the older form: a program named like
+    /// the kind of its configuration. This makes a link to prelit at
+    /// DIR/openlit.io/v1alpha1/autoinstrumentation/AutoInstrumentation. An AutoInstrumentation
+    /// under `transformers:` is then applied to everything that the kustomization builds.
+    InstallKustomizePlugin {
+        /// The folder of plugins; without it $KUSTOMIZE_PLUGIN_HOME, $XDG_CONFIG_HOME/kustomize/plugin
+        /// or ~/.config/kustomize/plugin, as kustomize looks for it
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        dir: Option<PathBuf>,
+    },
     /// Print the CustomResourceDefinition of AutoInstrumentation
     ///
     /// For example: prelit crd | kubectl apply -f -
@@ -122,7 +149,7 @@ Examples:
     /// For example: prelit man inject | man -l -
     Man {
         /// The command whose page is printed; without it, that of prelit itself
-        #[arg(value_parser = ["inject", "remove", "check", "explain", "crd", "completions", "man"])]
+        #[arg(value_parser = ["inject", "remove", "check", "explain", "fn", "install-kustomize-plugin", "crd", "completions", "man"])]
         command: Option<String>,
     },
 }
@@ -174,8 +201,21 @@ pub struct Configuration {
     pub workload: Vec<String>,
 }
 
+/// What becomes of findings.
+#[derive(Debug, Clone, Copy, Default, Group)]
+pub struct OnFindings {
+    /// Write nothing and exit with 1 if there are findings
+    ///
+    /// Findings are, for example, injections that were changed by hand, conflicts of names, secrets
+    /// in manifests, and documents that cannot be parsed.
+    #[arg(long)]
+    pub strict: bool,
+    /// Renew, or remove, what was changed by hand since it was injected
+    #[arg(short, long)]
+    pub force: bool,
+}
+
 /// `inject` and `remove`.
-#[allow(clippy::struct_excessive_bools)] // Flags are.
 #[derive(Debug, Clone, Default, Group)]
 pub struct Edit {
     /// What is read.
@@ -190,15 +230,9 @@ pub struct Edit {
     /// of the file system, for `patch -p1 -d /`.
     #[arg(short, long)]
     pub diff: bool,
-    /// Write nothing and exit with 1 if there are findings
-    ///
-    /// Findings are, for example, injections that were changed by hand, conflicts of names, secrets
-    /// in manifests, and documents that cannot be parsed.
-    #[arg(long)]
-    pub strict: bool,
-    /// Renew, or remove, what was changed by hand since it was injected
-    #[arg(short, long)]
-    pub force: bool,
+    /// What becomes of findings.
+    #[command(flatten)]
+    pub findings: OnFindings,
     /// What decides.
     #[command(flatten)]
     pub configuration: Configuration,
@@ -230,6 +264,41 @@ pub struct Explain {
     /// What decides.
     #[command(flatten)]
     pub configuration: Configuration,
+}
+
+/// `fn`.
+#[derive(Debug, Clone, Group)]
+pub struct Function {
+    /// Change nothing, and fail if something is to be injected or was edited: a validator
+    #[arg(long, conflicts_with_all = ["remove", "force"])]
+    pub check: bool,
+    /// Take the instrumentation out again
+    #[arg(long)]
+    pub remove: bool,
+    /// What becomes of findings.
+    #[command(flatten)]
+    pub findings: OnFindings,
+    /// What decides.
+    #[command(flatten)]
+    pub configuration: Configuration,
+}
+
+/// What kustomize passes to an exec plugin of the older form.
+#[derive(Debug, Parser)]
+#[command(name = "AutoInstrumentation", version, about = "The plugin of kustomize that Prelit is under this name")]
+pub struct Plugin {
+    /// The file with the AutoInstrumentation, as kustomize wrote it
+    #[arg(value_name = "FILE")]
+    pub resource: PathBuf,
+    /// What becomes of findings.
+    #[command(flatten)]
+    pub findings: OnFindings,
+    /// What decides, beside the resource.
+    #[command(flatten)]
+    pub configuration: Configuration,
+    /// How much is said on stderr.
+    #[command(flatten)]
+    pub talk: Talk,
 }
 
 /// The forms of findings.

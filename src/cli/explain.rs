@@ -64,8 +64,8 @@ fn table(report: &Report, style: Style) -> String {
 }
 
 fn cells(row: &Row) -> [String; 6] {
-    let mut workload = row.object();
-    if let Some(namespace) = &row.namespace {
+    let mut workload = row.object.to_string();
+    if let Some(namespace) = &row.object.namespace {
         workload = format!("{namespace}/{workload}");
     }
     // Most kinds have one template; where there may be more, it is said which.

@@ -12,7 +12,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use ignore::{DirEntry, WalkBuilder};
 use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, IsTerminal, Read};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -109,6 +109,19 @@ pub fn read(input: &Input) -> Result<Vec<u8>, Failures> {
         let message = format!("{}: cannot be read: {error}", input.name);
         Failures(vec![Failure { position: None, message, source_line: None }])
     })
+}
+
+/// Reads stdin as a whole: what another program sends.
+///
+/// # Errors
+///
+/// A terminal, what cannot be read, or is larger than any manifest.
+pub fn sent() -> Result<Vec<u8>, Failures> {
+    let wrong = |message: String| Failures(vec![Failure { position: None, message, source_line: None }]);
+    if io::stdin().is_terminal() {
+        return Err(wrong(format!("{STDIN}: found a terminal; expected what kustomize or kpt send, a ResourceList")));
+    }
+    read_stdin().map_err(|error| wrong(format!("{STDIN}: cannot be read: {error}")))
 }
 
 /// Past the buffer of the standard library, which would copy every byte once more.

@@ -25,7 +25,7 @@ pub fn run(action: Action, arguments: &Edit, talk: Talk) -> Result<Exit, Failure
         return Err(doors::error("--write changes files in place, and stdin is none; expected files or folders"));
     }
     let mut options = options::options(action, &arguments.configuration)?;
-    options.force = arguments.force;
+    options.force = arguments.findings.force;
     let keep = match (arguments.write, arguments.diff) {
         (true, _) => Keep::Nothing,
         (_, true) => Keep::Changed,
@@ -33,7 +33,7 @@ pub fn run(action: Action, arguments: &Edit, talk: Talk) -> Result<Exit, Failure
     };
     let (inputs, outcome) = doors::decide(&arguments.inputs, &arguments.configuration, options, keep, talk)?;
     let items = outcome.report.items(Gate::Done);
-    let barred = arguments.strict && count(&items, Severity::Strict) > 0;
+    let barred = arguments.findings.strict && count(&items, Severity::Strict) > 0;
     if arguments.diff {
         show_diff(&inputs, &outcome)?;
     } else if barred {

@@ -9,9 +9,11 @@ pub mod doors;
 pub mod explain;
 pub mod files;
 pub mod format;
+pub mod function;
 pub mod inject;
 pub mod options;
 pub mod pass;
+pub mod plugin;
 pub mod progress;
 pub mod shell;
 pub mod stream;
@@ -20,8 +22,8 @@ pub mod write;
 
 pub use args::Talk;
 
-use crate::render::Action;
-use args::{Args, Command};
+use crate::render::{Action, Failures};
+use args::{Args, Command, Plugin};
 use clap::Parser;
 use std::ffi::OsString;
 
@@ -30,7 +32,7 @@ use std::ffi::OsString;
 pub enum Exit {
     /// Done.
     Done = 0,
-    /// `check` or `--strict` found something.
+    /// `check` or `--strict` found something, or a function failed.
     Findings = 1,
     /// An error; nothing was written.
     Error = 2,
@@ -38,25 +40,47 @@ pub enum Exit {
 
 /// Runs a command line, the program's name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let result = if plugin::is_called(&arguments) { run_plugin(arguments) } else { run_command(arguments) };
+    result.unwrap_or_else(|(failures, exit)| {
+        doors::mutter(&diagnostic::errors(&failures.0, style::Style::of_stderr()));
+        exit
+    })
+}
+
+/// How a run ends; failures with the exit code that is theirs.
+type Ending = Result<Exit, (Failures, Exit)>;
+
+fn run_plugin(arguments: Vec<OsString>) -> Ending {
+    match Plugin::try_parse_from(arguments) {
+        Ok(parsed) => plugin::run(parsed).map_err(|failures| (failures, Exit::Findings)),
+        Err(error) => Ok(usage(&error)),
+    }
+}
+
+/// Help and version are asked for, and go to stdout; everything else is an error.
+fn usage(error: &clap::Error) -> Exit {
+    // A reader may have gone away.
+    let _unheard = error.print();
+    if error.use_stderr() { Exit::Error } else { Exit::Done }
+}
+
+fn run_command(arguments: Vec<OsString>) -> Ending {
     let Args { talk, command } = match Args::try_parse_from(arguments) {
         Ok(parsed) => parsed,
-        Err(error) => {
-            // Help and version are asked for, and go to stdout; a reader may have gone away.
-            let _unheard = error.print();
-            return if error.use_stderr() { Exit::Error } else { Exit::Done };
-        }
+        Err(error) => return Ok(usage(&error)),
     };
     let result = match &command {
         Command::Inject(edit) => inject::run(Action::Inject, edit, talk),
         Command::Remove(edit) => inject::run(Action::Remove, edit, talk),
         Command::Check(check) => check::run(check, talk),
         Command::Explain(explain) => explain::run(explain, talk),
+        // The protocol of functions knows success and failure; ours says 1.
+        Command::Fn(arguments) => return function::run(arguments, talk).map_err(|wrong| (wrong, Exit::Findings)),
+        Command::InstallKustomizePlugin { dir } => plugin::install(dir.as_deref()),
         Command::Crd => shell::crd(),
         Command::Completions { shell } => shell::completions(*shell),
         Command::Man { command } => shell::man(command.as_deref()),
     };
-    result.unwrap_or_else(|failures| {
-        doors::mutter(&diagnostic::errors(&failures.0, style::Style::of_stderr()));
-        Exit::Error
-    })
+    result.map_err(|failures| (failures, Exit::Error))
 }

@@ -4,6 +4,7 @@
 use super::args::Configuration;
 use super::files::{self, Input};
 use crate::api::settings::{self, SettingProblem, Settings};
+use crate::krm::{FunctionConfig, ResourceList};
 use crate::manifest::Row;
 use crate::render::lines::Lines;
 use crate::render::{Action, Failure, Failures, Options, Source};
@@ -37,8 +38,30 @@ pub fn yaml_value(bytes: &[u8]) -> Option<Value<'static>> {
 ///
 /// Everything that is wrong with the settings and kinds of the command line.
 pub fn options(action: Action, configuration: &Configuration) -> Result<Options, Failures> {
+    options_of(action, configuration, None)
+}
+
+/// The options of a function, whose list may bring settings: they are stronger than those of `--settings`, and
+/// weaker than those of `--set`.
+///
+/// # Errors
+///
+/// The same, and everything that is wrong with the settings of the list.
+pub fn options_of_function(
+    action: Action,
+    configuration: &Configuration,
+    list: &ResourceList<'_>,
+) -> Result<Options, Failures> {
+    options_of(action, configuration, Some(list))
+}
+
+fn options_of(
+    action: Action,
+    configuration: &Configuration,
+    list: Option<&ResourceList<'_>>,
+) -> Result<Options, Failures> {
     let mut failures = Vec::new();
-    let settings = settings(configuration).map_err(|wrong| failures.extend(wrong.0)).ok();
+    let settings = settings(configuration, list).map_err(|wrong| failures.extend(wrong.0)).ok();
     let mut workloads = Vec::new();
     let from_settings = settings.iter().flat_map(|settings| &settings.workloads);
     for text in from_settings.chain(&configuration.workload) {
@@ -56,8 +79,9 @@ pub fn options(action: Action, configuration: &Configuration) -> Result<Options,
     }
 }
 
-/// The settings of the file, and over them those of the command line; everything that is wrong at once.
-fn settings(configuration: &Configuration) -> Result<Settings, Failures> {
+/// The settings of the file, over them those of a function's configuration, and over both those of the command
+/// line; everything that is wrong at once.
+fn settings(configuration: &Configuration, list: Option<&ResourceList<'_>>) -> Result<Settings, Failures> {
     let (mut pairs, mut failures) = (Vec::new(), Vec::new());
     let mut file = None;
     match configuration.settings.as_deref().map(read_file) {
@@ -68,11 +92,22 @@ fn settings(configuration: &Configuration) -> Result<Settings, Failures> {
             file = Some((name, bytes));
         }
     }
+    let by_function = list.and_then(|list| match list.function_config() {
+        FunctionConfig::Settings(given) => Some((list, given)),
+        FunctionConfig::None | FunctionConfig::Resource => None,
+    });
+    if let Some((list, given)) = by_function {
+        pairs.extend(given.pairs.iter().cloned());
+        failures.extend(given.problems.iter().map(|problem| list.setting_failure(problem)));
+    }
     pairs.extend(configuration.set.iter().cloned());
-    let by_hand = |name: &str| configuration.set.iter().any(|(set, _)| set == name);
-    let failure = |problem: SettingProblem| match &file {
-        Some((name, bytes)) if !by_hand(&problem.name) => in_file(name, bytes, &problem),
-        _ => said(problem.to_string()),
+    let is_set = |name: &str| configuration.set.iter().any(|(set, _)| set == name);
+    let function_of = |name: &str| by_function.filter(|(_, given)| given.pairs.iter().any(|(given, _)| given == name));
+    let failure = |problem: SettingProblem| match (function_of(&problem.name), &file) {
+        _ if is_set(&problem.name) => said(problem.to_string()),
+        (Some((list, _)), _) => list.setting_failure(&problem),
+        (None, Some((name, bytes))) => in_file(name, bytes, &problem),
+        (None, None) => said(problem.to_string()),
     };
     match settings::read(pairs.into_iter()) {
         Ok(settings) if failures.is_empty() => return Ok(settings),

@@ -167,7 +167,7 @@ fn foreign(input: &Input, thorough: bool) -> Report {
     if thorough && !input.path.as_deref().is_some_and(is_kustomization) {
         report.remarks.push(Remark {
             position: Position { file: input.name.clone(), line: 1, column: 1 },
-            object: String::new(),
+            object: None,
             field: String::new(),
             reason: Reason::NotKubernetes,
             detail: String::new(),

@@ -9,6 +9,17 @@ use crate::api::names;
 use crate::value::{Path, Value};
 use std::borrow::Cow;
 
+/// The group of what orchestrators of KRM functions send them.
+pub const FUNCTION_GROUP: &str = "config.kubernetes.io";
+
+/// The key of a `ResourceList` under which a function's own configuration stands.
+pub const FUNCTION_CONFIG: &str = "functionConfig";
+
+/// Whether an object is what a KRM function reads and writes.
+pub fn is_resource_list(kind: &str, api_version: &str) -> bool {
+    kind == "ResourceList" && group_of(api_version) == FUNCTION_GROUP
+}
+
 /// How deep lists may stand in lists.
 const MAX_LIST_DEPTH: usize = 16;
 
@@ -26,14 +37,42 @@ pub struct Object<'v> {
 }
 
 impl<'v> Object<'v> {
+    /// A value as an object, if it says of which kind.
+    pub fn read(value: &'v Value<'v>) -> Option<Self> {
+        Object::inheriting(value, Path::ROOT, (None, None))
+    }
+
+    /// A value as an object, with the kind and version of its list where it has none of its own.
+    fn inheriting(value: &'v Value<'v>, at: Path, inherited: (Option<&'v str>, Option<&'v str>)) -> Option<Self> {
+        let text = |key| value.get(key).and_then(Value::as_text);
+        let kind = text("kind").or(inherited.0)?;
+        let api_version = text("apiVersion").or(inherited.1).unwrap_or_default();
+        Some(Object { at, value, kind, api_version })
+    }
+
+    /// Its name and namespace, as they are written.
+    pub fn id(&self) -> (Option<&'v str>, Option<&'v str>) {
+        (self.name(), self.namespace())
+    }
+
     /// `metadata.name`
     pub fn name(&self) -> Option<&'v str> {
         self.value.dig(&["metadata", "name"]).and_then(Value::as_text)
     }
 
+    /// `metadata.generateName`
+    pub fn generate_name(&self) -> Option<&'v str> {
+        self.value.dig(&["metadata", "generateName"]).and_then(Value::as_text)
+    }
+
     /// `metadata.namespace`
     pub fn namespace(&self) -> Option<&'v str> {
         self.value.dig(&["metadata", "namespace"]).and_then(Value::as_text).filter(|namespace| !namespace.is_empty())
+    }
+
+    /// Whether it is an `AutoInstrumentation`, of whatever version.
+    pub fn is_configuration(&self) -> bool {
+        self.kind == names::KIND && group_of(self.api_version) == names::GROUP
     }
 
     /// `metadata.labels`
@@ -67,6 +106,8 @@ pub struct Found<'v> {
     pub workloads: Vec<Workload<'v>>,
     /// `AutoInstrumentation` resources.
     pub configurations: Vec<Object<'v>>,
+    /// The `AutoInstrumentation` that a `ResourceList` brings for the function that reads it.
+    pub function_config: Option<Object<'v>>,
     /// Objects that only refer to a pod template that stands elsewhere (reason `no-pod-template`).
     pub references: Vec<Object<'v>>,
     /// Whether lists stand in lists deeper than was looked.
@@ -88,7 +129,7 @@ pub fn workloads_as<'v>(object: &'v Value<'v>, kind: &'v str, api_version: &'v s
     found
 }
 
-/// Whether a document is encrypted by sops: an edit would break its MAC.
+/// Whether a document, or an item of a list that was one, is encrypted by sops: an edit would break its MAC.
 pub fn is_sops(document: &Value<'_>) -> bool {
     document.get("sops").is_some_and(|sops| !sops.is_null())
 }
@@ -101,29 +142,32 @@ fn look<'v>(
     depth: usize,
     found: &mut Found<'v>,
 ) {
-    let text = |key| value.get(key).and_then(Value::as_text);
-    let Some(kind) = text("kind").or(inherited.0) else { return };
-    let api_version = text("apiVersion").or(inherited.1).unwrap_or_default();
+    let Some(object) = Object::inheriting(value, at, inherited) else { return };
+    let (kind, api_version) = (object.kind, object.api_version);
     let items = kind.strip_suffix("List").and_then(|of| Some((of, value.get("items")?.as_list()?)));
     if let Some((of, items)) = items {
         if depth == 0 {
             found.too_deep = true;
             return;
         }
-        let inherited = if of.is_empty() { (None, None) } else { (Some(of), Some(api_version)) };
-        let at = at.key("items");
+        let is_resource_list = is_resource_list(kind, api_version);
+        if is_resource_list && let Some(config) = value.get(FUNCTION_CONFIG) {
+            let config = Object::inheriting(config, object.at.key(FUNCTION_CONFIG), (None, None));
+            found.function_config = config.filter(Object::is_configuration);
+        }
+        // Its items say themselves what they are, as those of a plain `List` do.
+        let inherited = if of.is_empty() || is_resource_list { (None, None) } else { (Some(of), Some(api_version)) };
+        let at = object.at.key("items");
         for (index, item) in items.iter().enumerate() {
             look(item, at.index(index), inherited, extra, depth - 1, found);
         }
         return;
     }
-    let object = Object { at, value, kind, api_version };
-    let group = group_of(api_version);
-    if kind == names::KIND && group == names::GROUP {
+    if object.is_configuration() {
         found.configurations.push(object);
         return;
     }
-    let mut rows = kinds::rows(group, kind, extra).peekable();
+    let mut rows = kinds::rows(group_of(api_version), kind, extra).peekable();
     let Some(first) = rows.peek() else { return };
     let knative = first.knative || is_serverless(first, &object);
     let only_refers = first.only_refers;

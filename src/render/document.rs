@@ -1,7 +1,7 @@
 //! One document: parsed, decided, edited, proven.
 
 use super::lines::Lines;
-use super::report::{Position, Remark, Row, State};
+use super::report::{ObjectReference, Position, Remark, Row, State};
 use super::{Action, Failure, Failures, Rendered, Run, Source, Splice, shifted};
 use crate::api::{Finding, Reason};
 use crate::inject::engine::{ContainerVerdict, Verdict, Work};
@@ -57,7 +57,7 @@ pub(super) fn decide(run: &Run, source: &Source<'_>, document: &Document) -> Res
             .any(|line| !matches!(line.trim_ascii_start().first(), None | Some(b'#')))
         {
             let lost = Finding::new(Reason::AfterDocumentEnd, Path::ROOT);
-            result.remarks.push((text.len(), remark("", &lost)));
+            result.remarks.push((text.len(), remark(None, &lost)));
         }
     }
     Ok(result)
@@ -118,7 +118,8 @@ fn decide_templates<'v>(
     let sops = manifest::is_sops(value);
     let mut decisions = Vec::new();
     for workload in found.workloads {
-        let name = object_name(&workload.object);
+        let name = ObjectReference::from(&workload.object);
+        let sops = sops || manifest::is_sops(workload.object.value);
         decide_workload(run, workload, sops, &mut decisions).map_err(|(at, finding)| {
             let detail = if finding.detail.is_empty() { String::new() } else { format!(" ({})", finding.detail) };
             let (sentence, remedy) = (finding.reason.sentence(), finding.reason.remedy());
@@ -184,7 +185,7 @@ fn renew(
 fn note_written_over(run: &Run, edited: &Edited, result: &mut DocumentResult) {
     if run.options.action == Action::Inject {
         let finding = Finding::new(Reason::EmptiedInFlow, Path::ROOT);
-        result.remarks.extend(edited.written_over.iter().map(|offset| (*offset, remark("", &finding))));
+        result.remarks.extend(edited.written_over.iter().map(|offset| (*offset, remark(None, &finding))));
     }
 }
 
@@ -293,7 +294,7 @@ fn carry_out(
         if let Err(refusal) = edit::edit(tree, &edits) {
             let (reason, offset, detail) = refused(tree, &refusal);
             let finding = Finding::new(reason, Path::ROOT).with(detail);
-            result.remarks.push((offset, remark(&object_name(&decision.workload.object), &finding)));
+            result.remarks.push((offset, remark(Some(&decision.workload.object), &finding)));
             decision.refuse(finding);
         }
     }
@@ -322,6 +323,7 @@ fn report(tree: &Tree<'_>, decisions: &[Decision<'_>], result: &mut DocumentResu
         let mut push = |at: &Path, container: &str, state, reason, detail: &str| {
             let mut row = row_of(object, state, reason, detail);
             row.template = template.at.to_string();
+            row.field = at.to_string();
             container.clone_into(&mut row.container);
             row.selected_by.clone_from(&verdict.selected_by);
             result.rows.push((offset_of(tree, &decision.in_document(at)), row));
@@ -342,23 +344,17 @@ fn report(tree: &Tree<'_>, decisions: &[Decision<'_>], result: &mut DocumentResu
         }
         for note in &verdict.notes {
             let offset = offset_of(tree, &decision.in_document(&note.at));
-            result.remarks.push((offset, remark(&object_name(object), note)));
+            result.remarks.push((offset, remark(Some(object), note)));
         }
     }
-}
-
-fn object_name(object: &Object<'_>) -> String {
-    format!("{}/{}", object.kind, object.name().unwrap_or_default())
 }
 
 fn row_of(object: &Object<'_>, state: State, reason: Option<Reason>, detail: &str) -> Row {
     Row {
         position: Position::default(),
-        kind: object.kind.to_owned(),
-        api_version: object.api_version.to_owned(),
-        name: object.name().unwrap_or_default().to_owned(),
-        namespace: object.namespace().map(str::to_owned),
+        object: object.into(),
         template: String::new(),
+        field: String::new(),
         container: String::new(),
         selected_by: None,
         state,
@@ -367,10 +363,10 @@ fn row_of(object: &Object<'_>, state: State, reason: Option<Reason>, detail: &st
     }
 }
 
-fn remark(object: &str, finding: &Finding) -> Remark {
+fn remark(object: Option<&Object<'_>>, finding: &Finding) -> Remark {
     Remark {
         position: Position::default(),
-        object: object.to_owned(),
+        object: object.map(ObjectReference::from),
         field: finding.at.to_string(),
         reason: finding.reason,
         detail: finding.detail.clone(),
@@ -431,12 +427,12 @@ impl Failed {
         match self {
             // A folder holds templates of Helm and others beside manifests: they are nobody's mistake.
             Failed::Unparsable(_) if lenient && is_template => {
-                let mut remark = remark("", &Finding::new(Reason::NotKubernetes, Path::ROOT).with("a template"));
+                let mut remark = remark(None, &Finding::new(Reason::NotKubernetes, Path::ROOT).with("a template"));
                 remark.position = lines.position(start);
                 rendered.report.remarks.push(remark);
             }
             Failed::Unparsable(error) if lenient => {
-                let mut remark = remark("", &Finding::new(Reason::Unparsable, Path::ROOT).with(error.message));
+                let mut remark = remark(None, &Finding::new(Reason::Unparsable, Path::ROOT).with(error.message));
                 remark.position = lines.position(start + error.offset);
                 rendered.report.remarks.push(remark);
             }

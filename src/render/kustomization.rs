@@ -85,11 +85,10 @@ impl Renaming {
         let mut seen = HashSet::new();
         for row in &report.rows {
             let carries = matches!(row.state, State::Injected | State::Current | State::Stale | State::Edited);
-            let object = format!("{}/{}", row.kind, row.name);
-            if carries && seen.insert((row.namespace.clone(), object.clone())) {
+            if carries && seen.insert(&row.object) {
                 report.remarks.push(Remark {
                     position: row.position.clone(),
-                    object,
+                    object: Some(row.object.clone()),
                     field: String::new(),
                     reason: Reason::KustomizeRenames,
                     detail: format!("{} of {shown}", self.field),
@@ -194,6 +193,7 @@ fn normalise(path: &Path) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::report::ObjectReference;
 
     // JSON is YAML, and its reader is at hand.
     fn read(bytes: &[u8]) -> Option<Value<'static>> {
@@ -262,11 +262,13 @@ mod tests {
     fn a_renamed_workload_is_warned_of_once_and_only_if_it_is_injected() {
         let row = |name: &str, line, state| crate::render::report::Row {
             position: Position { file: "d.yaml".to_owned(), line, column: 1 },
-            kind: "Deployment".to_owned(),
-            api_version: "apps/v1".to_owned(),
-            name: name.to_owned(),
-            namespace: None,
+            object: ObjectReference {
+                kind: "Deployment".to_owned(),
+                name: name.to_owned(),
+                ..ObjectReference::default()
+            },
             template: String::new(),
+            field: String::new(),
             container: "app".to_owned(),
             selected_by: None,
             state,
@@ -282,9 +284,12 @@ mod tests {
         let mut report = Report { rows, ..Report::default() };
         let renaming = Renaming { kustomization: PathBuf::from("/x/kustomization.yaml"), field: "nameSuffix" };
         renaming.warn("x/kustomization.yaml", &mut report);
-        let said: Vec<(&str, usize)> =
-            report.remarks.iter().map(|remark| (remark.object.as_str(), remark.position.line)).collect();
-        assert_eq!(said, [("Deployment/chat", 3), ("Deployment/old", 30)]);
+        let said: Vec<(&str, usize)> = report
+            .remarks
+            .iter()
+            .map(|remark| (remark.object.as_ref().unwrap().name.as_str(), remark.position.line))
+            .collect();
+        assert_eq!(said, [("chat", 3), ("old", 30)]);
         assert_eq!(report.remarks[0].detail, "nameSuffix of x/kustomization.yaml");
     }
 

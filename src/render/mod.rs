@@ -218,7 +218,7 @@ fn unreached_injection(source: &Source<'_>, lines: &Lines<'_>, document: &Range<
     let position = lines.position(document.start + found);
     Some(Remark {
         position,
-        object: String::new(),
+        object: None,
         field: String::new(),
         reason: Reason::UnreachedInjection,
         detail: String::new(),
@@ -255,7 +255,7 @@ fn not_utf8(bytes: &[u8]) -> Option<&'static str> {
 }
 
 fn remark_on_file(lines: &Lines<'_>, reason: Reason) -> Remark {
-    Remark { position: lines.position(0), object: String::new(), field: String::new(), reason, detail: String::new() }
+    Remark { position: lines.position(0), object: None, field: String::new(), reason, detail: String::new() }
 }
 
 /// A range moved by an offset.

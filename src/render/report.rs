@@ -3,8 +3,10 @@
 //! and the same everywhere. A reason's weight is the reason's own; nothing is weighed here.
 
 use crate::api::{Reason, Severity};
+use crate::manifest::Object;
 use memchr::memmem;
 use std::collections::HashSet;
+use std::fmt;
 
 pub use crate::inject::engine::State;
 
@@ -19,21 +21,50 @@ pub struct Position {
     pub column: usize,
 }
 
+/// An object as something is said of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct ObjectReference {
+    /// `apps/v1`, as it is written.
+    pub api_version: String,
+    /// `Deployment`, as it is written.
+    pub kind: String,
+    /// Its name; where the API server makes one up, the prefix that is written and `*`.
+    pub name: String,
+    /// Its namespace, where one is written.
+    pub namespace: Option<String>,
+}
+
+/// `Deployment/chat`; `Workflow/train-*` where the API server makes up the name.
+impl fmt::Display for ObjectReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, self.name)
+    }
+}
+
+impl From<&Object<'_>> for ObjectReference {
+    fn from(object: &Object<'_>) -> Self {
+        let made_up = || format!("{}*", object.generate_name().unwrap_or_default());
+        ObjectReference {
+            api_version: object.api_version.to_owned(),
+            kind: object.kind.to_owned(),
+            name: object.name().map_or_else(made_up, str::to_owned),
+            namespace: object.namespace().map(str::to_owned),
+        }
+    }
+}
+
 /// One container of one pod template.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// Where the container stands; the template, where there is none.
     pub position: Position,
-    /// `Deployment`, as it is written.
-    pub kind: String,
-    /// `apps/v1`.
-    pub api_version: String,
-    /// The name of the object; empty where it has none.
-    pub name: String,
-    /// Its namespace, where it is known.
-    pub namespace: Option<String>,
+    /// The object that it is a part of.
+    pub object: ObjectReference,
     /// The path of the pod template in the object, for kinds with several.
     pub template: String,
+    /// The path of the container in the object: `spec.template.spec.containers[0]`; that of the template
+    /// for a row that speaks of all of it.
+    pub field: String,
     /// The container; empty for a row that speaks of the whole template.
     pub container: String,
     /// What selected it: the name of an `AutoInstrumentation`, or `label`.
@@ -51,8 +82,8 @@ pub struct Row {
 pub struct Remark {
     /// Where.
     pub position: Position,
-    /// The object, as `Deployment/chat`; empty for a whole file.
-    pub object: String,
+    /// The object; none for a whole file or document.
+    pub object: Option<ObjectReference>,
     /// The path in the object: `spec.template.spec.containers[0]`; may be empty.
     pub field: String,
     /// Why.
@@ -88,15 +119,10 @@ pub struct Report {
 }
 
 impl Row {
-    /// `Deployment/chat`; `Workflow/*` where the API server makes up the name.
-    pub fn object(&self) -> String {
-        shown_object(format!("{}/{}", self.kind, self.name))
-    }
-
     /// Whether two rows speak of the same template.
     fn is_beside(&self, other: &Row) -> bool {
         self.position.file == other.position.file
-            && (&self.kind, &self.name, &self.namespace) == (&other.kind, &other.name, &other.namespace)
+            && self.object == other.object
             && self.template == other.template
             && self.container != other.container
     }
@@ -134,7 +160,7 @@ impl Report {
         for remark in &self.remarks {
             let item = Item {
                 position: &remark.position,
-                object: shown_object(remark.object.clone()),
+                object: remark.object.as_ref(),
                 container: "",
                 field: &remark.field,
                 reason: remark.reason,
@@ -151,9 +177,9 @@ impl Report {
             let Some(reason) = row.reason_for(gate) else { continue };
             let item = Item {
                 position: &row.position,
-                object: row.object(),
+                object: Some(&row.object),
                 container: &row.container,
-                field: &row.template,
+                field: &row.field,
                 reason,
                 detail: &row.detail,
             };
@@ -164,7 +190,7 @@ impl Report {
                     .is_some_and(|(before, why)| why == reason && before.detail == row.detail && row.is_beside(before))
             {
                 first = Some((row, reason));
-                rows.push(Item { container: "", ..item });
+                rows.push(Item { container: "", field: &row.template, ..item });
             }
         }
         rows.extend(remarks);
@@ -195,8 +221,8 @@ pub enum Gate {
 pub struct Item<'r> {
     /// Where.
     pub position: &'r Position,
-    /// `Deployment/chat`; empty for a whole file.
-    pub object: String,
+    /// The object; none for a whole file or document.
+    pub object: Option<&'r ObjectReference>,
     /// The container; may be empty.
     pub container: &'r str,
     /// The path in the object; may be empty.
@@ -209,8 +235,13 @@ pub struct Item<'r> {
 
 impl Item<'_> {
     /// What two items have in common that say the same of one object.
-    fn of_template(&self) -> (&str, &str, Reason, &str) {
-        (&self.position.file, &self.object, self.reason, self.detail)
+    fn of_template(&self) -> (&str, Option<&ObjectReference>, Reason, &str) {
+        (&self.position.file, self.object, self.reason, self.detail)
+    }
+
+    /// The object as a message begins with it: `Deployment/chat: `.
+    pub fn subject(&self) -> String {
+        self.object.map(|object| format!("{object}: ")).unwrap_or_default()
     }
 
     /// How much it weighs.
@@ -261,14 +292,6 @@ fn is_of_template(reason: Reason) -> bool {
     )
 }
 
-/// An object as it is shown: a name that is not written is made up by the API server.
-fn shown_object(mut object: String) -> String {
-    if object.ends_with('/') {
-        object.push('*');
-    }
-    object
-}
-
 /// The name of a state, everywhere.
 pub fn state(state: State) -> &'static str {
     match state {
@@ -298,13 +321,17 @@ pub(crate) mod tests {
     /// A report with one of everything, and text that every form of output must escape.
     pub fn sample() -> Report {
         let at = |file: &str, line, column| Position { file: file.to_owned(), line, column };
-        let row = |line, container: &str, state, reason, detail: &str| Row {
-            position: at("apps/a b.yaml", line, 9),
-            kind: "Deployment".to_owned(),
+        let chat = ObjectReference {
             api_version: "apps/v1".to_owned(),
+            kind: "Deployment".to_owned(),
             name: "chat".to_owned(),
             namespace: Some("ai".to_owned()),
+        };
+        let row = |line, container: &str, state, reason, detail: &str| Row {
+            position: at("apps/a b.yaml", line, 9),
+            object: chat.clone(),
             template: "spec.template".to_owned(),
+            field: "spec.template.spec.containers[0]".to_owned(),
             container: container.to_owned(),
             selected_by: Some("label".to_owned()),
             state,
@@ -323,21 +350,21 @@ pub(crate) mod tests {
             remarks: vec![
                 Remark {
                     position: at("apps/a b.yaml", 20, 9),
-                    object: "Deployment/chat".to_owned(),
+                    object: Some(chat.clone()),
                     field: "spec.template".to_owned(),
                     reason: Reason::LatestTag,
                     detail: String::new(),
                 },
                 Remark {
                     position: at("apps/a b.yaml", 4, 1),
-                    object: "Deployment/chat".to_owned(),
+                    object: Some(chat.clone()),
                     field: String::new(),
                     reason: Reason::KustomizeRenames,
                     detail: "namePrefix".to_owned(),
                 },
                 Remark {
                     position: at("<stdin>", 1, 1),
-                    object: String::new(),
+                    object: None,
                     field: String::new(),
                     reason: Reason::Unparsable,
                     detail: String::new(),
@@ -386,12 +413,6 @@ pub(crate) mod tests {
         let expected =
             [("shared-anchor", ""), ("opted-out", ""), ("opted-out", ""), ("sidecar", "b"), ("sidecar", "c")];
         assert_eq!(said, expected);
-    }
-
-    #[test]
-    fn a_name_that_the_api_server_makes_up_is_shown() {
-        let row = Row { name: String::new(), ..sample().rows[0].clone() };
-        assert_eq!(row.object(), "Deployment/*");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The first pass: which `AutoInstrumentation` resources a source holds.
 
 use super::lines::Lines;
-use super::report::Remark;
+use super::report::{ObjectReference, Remark};
 use super::{Failure, Failures, Options, Source, scan};
 use crate::api::Reason;
 use crate::api::resource::{self, AutoInstrumentation};
-use crate::manifest;
+use crate::manifest::{self, Object};
 use crate::value::Path;
 use crate::yaml::documents::documents;
 use crate::yaml::tree::Tree;
@@ -69,13 +69,18 @@ fn survey(source: &Source<'_>, options: &Options, apart: bool) -> Result<Survey,
         };
         let Ok(value) = tree.value() else { continue };
         let offset = |at: &Path| range.start + super::document::offset_of(&tree, at);
-        for object in manifest::workloads(&value, &options.workloads).configurations {
-            let name = format!("{}/{}", object.kind, object.name().unwrap_or_default());
+        let found = manifest::workloads(&value, &options.workloads);
+        // A function's own configuration is often one of its items too.
+        let function = found.function_config.as_ref().map(Object::id);
+        let others = found.configurations.into_iter().filter(|object| Some(object.id()) != function);
+        let others = others.map(|object| (object, apart));
+        for (object, apart) in found.function_config.map(|object| (object, true)).into_iter().chain(others) {
+            let name = ObjectReference::from(&object);
             match resource::read(object.value) {
                 Ok(resource) => {
                     survey.remarks.extend(resource.warnings().into_iter().map(|problem| Remark {
                         position: lines.position(offset(&object.at.join(&problem.at))),
-                        object: name.clone(),
+                        object: Some(name.clone()),
                         field: problem.at.to_string(),
                         reason: Reason::ConfigurationWarning,
                         detail: problem.to_string(),

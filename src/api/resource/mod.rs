@@ -10,7 +10,7 @@ mod warnings;
 
 pub use status::{AutoInstrumentationStatus, Condition, ConditionStatus, PodCounts};
 
-use super::names::{GROUP, KIND, VERSION};
+use super::names::{GROUP, VERSION};
 use super::selector::LabelSelector;
 use super::syntax;
 use crate::value::{Path, Value};
@@ -387,12 +387,6 @@ impl AutoInstrumentation {
     pub fn warnings(&self) -> Vec<Problem> {
         warnings::warnings(self)
     }
-}
-
-/// Whether an object says that it is an `AutoInstrumentation`, of whatever version.
-pub fn is_auto_instrumentation(object: &Value<'_>) -> bool {
-    let group = object.get("apiVersion").and_then(Value::as_text).and_then(|version| version.split_once('/'));
-    object.get("kind").and_then(Value::as_text) == Some(KIND) && group.is_some_and(|(group, _)| group == GROUP)
 }
 
 /// Reads a resource, or says everything that is wrong with it.

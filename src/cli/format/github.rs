@@ -15,7 +15,7 @@ pub fn items(items: &[Item], quiet: bool) -> String {
             // Why something is left alone is in order, and annotates nothing.
             Severity::Note | Severity::Info => continue,
         };
-        let object = if item.object.is_empty() { String::new() } else { format!("{}: ", item.object) };
+        let object = item.subject();
         let message = format!("{object}{}\nhelp: {}", item.message(), item.reason.remedy());
         let _infallible = writeln!(
             out,

@@ -8,7 +8,7 @@
 //!   "containers": [{
 //!     "file": "a.yaml", "line": 20, "column": 9,
 //!     "apiVersion": "apps/v1", "kind": "Deployment", "name": "chat", "namespace": "ai",
-//!     "template": "spec.template", "container": "app",
+//!     "template": "spec.template", "container": "app", "field": "spec.template.spec.containers[0]",
 //!     "selectedBy": "label", "state": "injected",
 //!     "reason": "not-injected", "severity": "finding",
 //!     "detail": "", "message": "…", "remedy": "run prelit inject"
@@ -37,12 +37,13 @@ pub fn report(whole: &Report) -> String {
         .iter()
         .map(|row| {
             let mut entry = place(&row.position);
-            entry.insert("apiVersion".to_owned(), json!(row.api_version));
-            entry.insert("kind".to_owned(), json!(row.kind));
-            entry.insert("name".to_owned(), json!(row.name));
-            entry.insert("namespace".to_owned(), json!(row.namespace));
+            entry.insert("apiVersion".to_owned(), json!(row.object.api_version));
+            entry.insert("kind".to_owned(), json!(row.object.kind));
+            entry.insert("name".to_owned(), json!(row.object.name));
+            entry.insert("namespace".to_owned(), json!(row.object.namespace));
             entry.insert("template".to_owned(), json!(row.template));
             entry.insert("container".to_owned(), json!(row.container));
+            entry.insert("field".to_owned(), json!(row.field));
             entry.insert("selectedBy".to_owned(), json!(row.selected_by));
             entry.insert("state".to_owned(), json!(report::state(row.state)));
             because(&mut entry, row.reason_for(Gate::Check), &row.detail);
@@ -54,7 +55,10 @@ pub fn report(whole: &Report) -> String {
         .iter()
         .map(|remark| {
             let mut entry = place(&remark.position);
-            entry.insert("object".to_owned(), json!(remark.object));
+            entry.insert(
+                "object".to_owned(),
+                json!(remark.object.as_ref().map(ToString::to_string).unwrap_or_default()),
+            );
             entry.insert("field".to_owned(), json!(remark.field));
             because(&mut entry, Some(remark.reason), &remark.detail);
             Value::Object(entry)

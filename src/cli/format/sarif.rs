@@ -40,16 +40,17 @@ fn rule(reason: Reason) -> Value {
 }
 
 fn result(item: &Item) -> Value {
-    let object = if item.object.is_empty() { String::new() } else { format!("{}: ", item.object) };
+    let object = item.subject();
     let mut location = json!({
         "physicalLocation": {
             "artifactLocation": {"uri": uri(&item.position.file)},
             "region": {"startLine": item.position.line.max(1), "startColumn": item.position.column.max(1)},
         },
     });
-    if !item.object.is_empty() {
+    if let Some(object) = item.object {
+        let object = object.to_string();
         let path: Vec<&str> =
-            [&item.object, item.field, item.container].into_iter().filter(|part| !part.is_empty()).collect();
+            [&object, item.field, item.container].into_iter().filter(|part| !part.is_empty()).collect();
         location["logicalLocations"] = json!([{"fullyQualifiedName": path.join("/"), "kind": "resource"}]);
     }
     json!({

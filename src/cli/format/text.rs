@@ -18,7 +18,8 @@ fn item(item: &Item, style: Style) -> String {
         Severity::Strict | Severity::Warning => style.yellow(word),
         Severity::Note | Severity::Info => style.green(word),
     };
-    let object = if item.object.is_empty() { String::new() } else { format!("{}: ", plain(&item.object)) };
+    let object = item.subject();
+    let object = plain(&object);
     let (message, code) = (item.message(), item.reason.code());
     let remedy = format!("    help: {}", item.reason.remedy());
     format!("{} {word}: {object}{} [{code}]\n{}\n", style.bold(&place), plain(&message), style.dim(&remedy))

@@ -1,0 +1,55 @@
+//! `prelit fn`: what kustomize and kpt send on stdin, and what they get on stdout.
+
+use super::args::Function;
+use super::stream::{self, Part};
+use super::style::plain;
+use super::{Exit, Talk, doors, files, options};
+use crate::api::Severity;
+use crate::krm::{FunctionResult, ResourceList};
+use crate::render::report::{Gate, count};
+use crate::render::{Action, Failures};
+
+/// Opens the door.
+///
+/// # Errors
+///
+/// A list or a configuration that cannot be read. Nothing was written then.
+pub fn run(arguments: &Function, talk: Talk) -> Result<Exit, Failures> {
+    let bytes = files::sent()?;
+    let list = ResourceList::read(files::STDIN, &bytes)?;
+    let action = if arguments.remove { Action::Remove } else { Action::Inject };
+    let mut options = options::options_of_function(action, &arguments.configuration, &list)?;
+    options.force = arguments.findings.force;
+    let configs = options::configs(&arguments.configuration)?;
+    let rendered = list.render(options, &options::sources(&configs))?;
+
+    let (gate, least) = if arguments.check { (Gate::Check, Severity::Finding) } else { (Gate::Done, Severity::Strict) };
+    let items = rendered.report.items(gate);
+    let failed = (arguments.check || arguments.findings.strict) && count(&items, least) > 0;
+    let results = list.results(&items, failed);
+    if arguments.check || !failed {
+        let splices = if arguments.check { Vec::new() } else { rendered.splices };
+        let splices = list.answer(splices, &results)?;
+        let pieces: Vec<&[u8]> = Part { bytes: &bytes, splices: &splices }.pieces().collect();
+        stream::to_stdout(&pieces).map_err(|error| doors::error(&format!("stdout: {error}")))?;
+    }
+    if failed || !talk.quiet {
+        say(&results);
+    }
+    let tense = if arguments.check { doors::Tense::Would } else { doors::Tense::Did };
+    doors::say(talk, &rendered.report, tense);
+    Ok(if failed { Exit::Findings } else { Exit::Done })
+}
+
+/// Says the results on stderr, where kustomize lets them through.
+fn say(results: &[FunctionResult<'_>]) {
+    let mut text = String::new();
+    for result in results {
+        text.push_str(&plain(&result.to_string()));
+        text.push('\n');
+        if let Some(help) = result.help() {
+            text.push_str(&format!("    help: {help}\n"));
+        }
+    }
+    doors::mutter(&text);
+}
