@@ -9,19 +9,21 @@
 
 mod ci;
 mod helm;
-#[allow(dead_code, reason = "the goldens use all of it")]
-#[path = "../support/manifest.rs"]
-mod manifest;
+mod parity;
 mod place;
+#[allow(dead_code, reason = "the goldens use all of it")]
+#[path = "../support/mod.rs"]
+mod support;
 mod tools;
 
 use libtest_mimic::{Arguments, Trial};
+use support::manifest;
 use tools::Tools;
 
 fn main() {
     let arguments = Arguments::from_args();
     let tools = Tools::find();
-    let modules: [fn(&Tools) -> Vec<Trial>; 3] = [tools::trials, ci::trials, helm::trials];
+    let modules: [fn(&Tools) -> Vec<Trial>; 4] = [tools::trials, ci::trials, helm::trials, parity::trials];
     let trials = modules.iter().flat_map(|trials| trials(&tools)).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }
