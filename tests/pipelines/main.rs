@@ -1,0 +1,24 @@
+//! Prelit inside the tools that render manifests, each of them the real one.
+//!
+//! `.ci/tools/build /tmp/tools && PRELIT_TEST_TOOLS=/tmp/tools cargo test --test pipelines` runs them with
+//! the versions that CI has; without `PRELIT_TEST_TOOLS` they are taken from the PATH. A test whose tool is
+//! missing says so and is not counted as passed; `PRELIT_REQUIRE_TOOLS=1` makes it fail. Long ones run only
+//! with `PRELIT_SLOW=1`.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+// Until every module is there.
+#![allow(dead_code)]
+
+mod place;
+mod tools;
+
+use libtest_mimic::{Arguments, Trial};
+use tools::Tools;
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let tools = Tools::find();
+    let modules: [fn(&Tools) -> Vec<Trial>; 1] = [tools::trials];
+    let trials = modules.iter().flat_map(|trials| trials(&tools)).collect();
+    libtest_mimic::run(&arguments, trials).exit();
+}

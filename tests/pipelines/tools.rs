@@ -1,0 +1,119 @@
+//! Finds the real tools, and makes tests that need them.
+
+use crate::place::Place;
+use libtest_mimic::{Completion, Trial};
+use std::collections::BTreeMap;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The tools of this machine: `kustomize`, `helm3`, `helm4`, `pre-commit`, `kpt`, `kubectl`, and the other
+/// versions of kubectl beside it, such as `kubectl.1.27`.
+pub struct Tools {
+    found: BTreeMap<String, PathBuf>,
+}
+
+impl Tools {
+    /// Looks into the folder `PRELIT_TEST_TOOLS`, then into those of the PATH.
+    pub fn find() -> Tools {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let folders: Vec<PathBuf> =
+            env::var_os("PRELIT_TEST_TOOLS").map(PathBuf::from).into_iter().chain(env::split_paths(&path)).collect();
+        let mut found = BTreeMap::new();
+        // From the last folder to the first, so that the first one has the last word.
+        for folder in folders.iter().rev() {
+            for name in ["kustomize", "helm3", "helm4", "pre-commit", "kpt", "kubectl", "git"] {
+                if let Some(file) = executable(&folder.join(name)) {
+                    found.insert(name.to_owned(), file);
+                }
+            }
+            if let Some(file) = executable(&folder.join("helm"))
+                && let Some(name) = name_of_helm(&file)
+            {
+                found.entry(name.to_owned()).or_insert(file);
+            }
+        }
+        if let Some(folder) = found.get("kubectl").and_then(|file| file.parent()).map(Path::to_owned) {
+            let beside = folder.read_dir().expect("the folder of kubectl").filter_map(|entry| Some(entry.ok()?.path()));
+            for file in beside.filter_map(|file| executable(&file)) {
+                let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                if name.starts_with("kubectl.1.") {
+                    found.insert(name, file);
+                }
+            }
+        }
+        Tools { found }
+    }
+
+    /// Every version of kubectl; `kubectl` alone where there is none, so that a test that is made for each
+    /// says what is missing.
+    pub fn kubectls(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.found.keys().filter(|name| name.starts_with("kubectl")).cloned().collect();
+        if names.is_empty() {
+            names.push("kubectl".to_owned());
+        }
+        names
+    }
+
+    /// A test in a place of its own, where `prelit` and the tools that it needs are on the PATH by their names.
+    pub fn trial(&self, name: &str, needs: &[&str], test: impl FnOnce(&Place) + Send + 'static) -> Trial {
+        let missing: Vec<&str> = needs.iter().copied().filter(|need| !self.found.contains_key(*need)).collect();
+        if !missing.is_empty() {
+            let missing = missing.join(", ");
+            return skipped(name, format!("no {missing} (set PRELIT_TEST_TOOLS or put it on PATH)"));
+        }
+        let needs = needs.iter().map(|need| ((*need).to_owned(), self.found[*need].clone())).collect();
+        Trial::test(name, move || {
+            test(&Place::new(needs));
+            Ok(())
+        })
+    }
+
+    /// A test that takes minutes.
+    pub fn slow_trial(&self, name: &str, needs: &[&str], test: impl FnOnce(&Place) + Send + 'static) -> Trial {
+        if is_set("PRELIT_SLOW") { self.trial(name, needs, test) } else { slow(name) }
+    }
+}
+
+/// What this module itself promises.
+pub fn trials(tools: &Tools) -> Vec<Trial> {
+    vec![tools.trial("tools::prelit_is_on_the_path", &[], |place| {
+        assert!(place.run("prelit", &["--version"]).succeeded().stdout.starts_with("prelit "));
+    })]
+}
+
+/// A test that was not run, and why. It is a failure where every tool must be there.
+fn skipped(name: &str, why: String) -> Trial {
+    Trial::ignorable_test(name, move || {
+        if is_set("PRELIT_REQUIRE_TOOLS") {
+            Err(why.into())
+        } else {
+            Ok(Completion::ignored_with(format!("skipped: {why}")))
+        }
+    })
+}
+
+fn slow(name: &str) -> Trial {
+    Trial::ignorable_test(name, || Ok(Completion::ignored_with("skipped: slow (set PRELIT_SLOW=1)")))
+}
+
+fn is_set(variable: &str) -> bool {
+    env::var_os(variable).is_some_and(|value| value == "1")
+}
+
+/// The real path of a program, if there is one. Its name may be that of a link: which file a link leads to
+/// is nobody's business but that of kubectl, whose other versions lie beside the real one.
+fn executable(file: &Path) -> Option<PathBuf> {
+    let real = file.canonicalize().ok()?;
+    real.is_file().then_some(real)
+}
+
+/// `helm3` or `helm4`, as the program itself says.
+fn name_of_helm(file: &Path) -> Option<&'static str> {
+    let output = Command::new(file).args(["version", "--short"]).output().ok()?;
+    match output.stdout.get(..3)? {
+        b"v3." => Some("helm3"),
+        b"v4." => Some("helm4"),
+        _ => None,
+    }
+}
