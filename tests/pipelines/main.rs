@@ -9,7 +9,15 @@
 // Until every module is there.
 #![allow(dead_code)]
 
+mod docker;
+mod guide;
+mod kpt;
+mod kubectl;
+mod kustomize;
+#[path = "../support/manifest.rs"]
+mod manifest;
 mod place;
+mod shell;
 mod tools;
 
 use libtest_mimic::{Arguments, Trial};
@@ -18,7 +26,8 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let tools = Tools::find();
-    let modules: [fn(&Tools) -> Vec<Trial>; 1] = [tools::trials];
+    let modules: [fn(&Tools) -> Vec<Trial>; 5] =
+        [tools::trials, kustomize::trials, kubectl::trials, kpt::trials, guide::trials];
     let trials = modules.iter().flat_map(|trials| trials(&tools)).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }
