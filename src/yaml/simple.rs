@@ -30,13 +30,16 @@ pub(super) fn read(text: &str) -> Option<Vec<Node<'_>>> {
     if !text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\r')) {
         return None;
     }
-    let mut reader =
-        Reader { text, nodes: Vec::with_capacity(first_capacity(text.len() / 16)), open: Vec::new(), pending: None };
+    let nodes = Vec::with_capacity(first_capacity(text.len() / 16));
+    let mut reader = Reader { text, nodes, open: Vec::new(), pending: None, literal: None };
     let mut line = 0;
     while line < text.len() {
         let next = gaps::next_line(text, line);
         reader.line(line..gaps::line_end(text, line))?;
-        line = next;
+        line = match reader.literal.take() {
+            Some(header) => reader.literal(&header, next)?,
+            None => next,
+        };
     }
     reader.end_of_text()?;
     Some(reader.nodes)
@@ -58,6 +61,17 @@ struct Reader<'t> {
     open: Vec<Open>,
     /// The colon of a key whose value has not come yet.
     pending: Option<usize>,
+    /// The header of a literal block scalar whose lines have not come yet.
+    literal: Option<Header>,
+}
+
+/// `|` or `|-` at the end of a line.
+struct Header {
+    lead: usize,
+    /// The column that the lines are indented deeper than.
+    column: usize,
+    /// Whether the last line break is no part of the text.
+    strip: bool,
 }
 
 impl<'t> Reader<'t> {
@@ -145,6 +159,15 @@ impl<'t> Reader<'t> {
     fn value(&mut self, start: usize, lead: usize, end: usize) -> Option<()> {
         let bytes = &self.text.as_bytes()[..end];
         let after = match bytes[start] {
+            b'|' => {
+                let strip = match &bytes[start..] {
+                    b"|" => false,
+                    b"|-" => true,
+                    _ => return None,
+                };
+                self.literal = Some(Header { lead, column: self.open.last()?.column, strip });
+                return Some(());
+            }
             b'"' | b'\'' => self.quoted(start, lead, end)?,
             b'[' | b'{' => self.flow(start, lead, end, self.open.len())?,
             _ => {
@@ -156,6 +179,48 @@ impl<'t> Reader<'t> {
         // Only a comment may follow.
         let rest = skip_spaces(bytes, after);
         (rest == end || bytes[rest] == b'#' && rest > after).then_some(())
+    }
+
+    /// The lines of a literal block scalar, from the offset of the first; gives the offset of the line below
+    /// them.
+    fn literal(&mut self, header: &Header, first: usize) -> Option<usize> {
+        let bytes = self.text.as_bytes();
+        let start = skip_spaces(bytes, first);
+        let indent = start - first;
+        if indent <= header.column || matches!(bytes.get(start), None | Some(b'\n' | b'\r')) {
+            return None;
+        }
+        let (mut text, mut line, mut end) = (String::new(), first, first);
+        let mut blank = 0;
+        while line < bytes.len() {
+            let next = gaps::next_line(self.text, line);
+            let content = skip_spaces(bytes, line);
+            // Nothing is assumed of a last line that does not end, of carriage returns, and of blanks alone.
+            if bytes[next - 1] != b'\n'
+                || bytes[line..next].contains(&b'\r')
+                || content > line && bytes[content] == b'\n'
+            {
+                return None;
+            }
+            if content == line && bytes[line] == b'\n' {
+                blank += 1;
+            } else if content - line >= indent {
+                text.extend(std::iter::repeat_n('\n', std::mem::take(&mut blank)));
+                text.push_str(&self.text[line + indent..next]);
+                end = next - 1;
+            } else if content - line > header.column {
+                return None;
+            } else {
+                break;
+            }
+            line = next;
+        }
+        if header.strip {
+            text.pop();
+        }
+        self.scalar(start..end, header.lead, Cow::Owned(text), ScalarStyle::Literal);
+        // Blank lines below the text are no part of it.
+        Some(gaps::next_line(self.text, end))
     }
 
     /// A quoted scalar; gives the offset behind it.
