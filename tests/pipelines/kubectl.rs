@@ -101,6 +101,12 @@ fn plugin_missing(place: &Place, kustomize: &str) {
     // Another plugin is there, and not ours.
     std::fs::create_dir_all(place.home(".config/kustomize/plugin")).unwrap();
     place.line(&build).failed_saying(&["AutoInstrumentation"]);
+    // It was there, and the program that its link leads to is gone.
+    place.out("prelit install-kustomize-plugin");
+    let link = place.home(".config/kustomize/plugin/openlit.io/v1alpha1/autoinstrumentation/AutoInstrumentation");
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(place.path("gone"), &link).unwrap();
+    place.line(&build).failed_saying(&["AutoInstrumentation"]);
 }
 
 fn bad_configuration(place: &Place, kustomize: &str) {

@@ -11,6 +11,7 @@
 
 mod docker;
 mod guide;
+mod image;
 mod kpt;
 mod kubectl;
 mod kustomize;
@@ -26,8 +27,8 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let tools = Tools::find();
-    let modules: [fn(&Tools) -> Vec<Trial>; 5] =
-        [tools::trials, kustomize::trials, kubectl::trials, kpt::trials, guide::trials];
+    let modules: [fn(&Tools) -> Vec<Trial>; 6] =
+        [tools::trials, kustomize::trials, kubectl::trials, kpt::trials, guide::trials, image::trials];
     let trials = modules.iter().flat_map(|trials| trials(&tools)).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }
