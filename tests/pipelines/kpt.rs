@@ -179,7 +179,7 @@ fn bad_configuration(place: &Place) {
 }
 
 fn program_missing(place: &Place) {
-    place.without("prelit");
+    place.unlink("prelit");
     let eval = place.line(&format!("{EVAL} 'prelit fn' --fn-config shop/openlit.yaml"));
     assert_ne!(eval.code, 0, "{eval}");
     eval.says(&["executable file not found"]);

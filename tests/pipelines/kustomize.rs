@@ -238,7 +238,7 @@ fn nothing_switched_on(place: &Place) {
 
 fn program_missing(place: &Place) {
     guide(place);
-    place.without("prelit");
+    place.unlink("prelit");
     place.line(&format!("{BUILD} example/staging")).failed_saying(&["\"prelit\": executable file not found"]);
     let container = place.line("kustomize build --enable-alpha-plugins example/container");
     container.failed_saying(&["\"docker\": executable file not found"]);

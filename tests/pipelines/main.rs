@@ -6,15 +6,16 @@
 //! with `PRELIT_SLOW=1`.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-// Until every module is there.
-#![allow(dead_code)]
 
+mod ci;
 mod docker;
 mod guide;
+mod helm;
 mod image;
 mod kpt;
 mod kubectl;
 mod kustomize;
+#[allow(dead_code, reason = "the goldens use all of it")]
 #[path = "../support/manifest.rs"]
 mod manifest;
 mod place;
@@ -27,8 +28,16 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let tools = Tools::find();
-    let modules: [fn(&Tools) -> Vec<Trial>; 6] =
-        [tools::trials, kustomize::trials, kubectl::trials, kpt::trials, guide::trials, image::trials];
+    let modules: [fn(&Tools) -> Vec<Trial>; 8] = [
+        tools::trials,
+        kustomize::trials,
+        kubectl::trials,
+        kpt::trials,
+        guide::trials,
+        image::trials,
+        helm::trials,
+        ci::trials,
+    ];
     let trials = modules.iter().flat_map(|trials| trials(&tools)).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -44,6 +44,11 @@ impl Place {
         symlink(program, self.root().join("bin").join(name)).unwrap();
     }
 
+    /// Takes a program from the PATH again.
+    pub fn unlink(&self, name: &str) {
+        fs::remove_file(self.root().join("bin").join(name)).unwrap();
+    }
+
     /// Writes a file, and the folders that lead to it.
     pub fn write(&self, name: impl AsRef<Path>, text: impl AsRef<[u8]>) {
         let file = self.path(name);
@@ -77,10 +82,14 @@ impl Place {
         command
     }
 
+    /// Whether a program is in `bin/`.
+    pub fn has(&self, name: &str) -> bool {
+        self.root().join("bin").join(name).exists()
+    }
+
     /// A program of `bin/`, or one of the system.
-    fn program(&self, name: &str) -> PathBuf {
-        let ours = self.root().join("bin").join(name);
-        if ours.exists() { ours } else { PathBuf::from(name) }
+    pub fn program(&self, name: &str) -> PathBuf {
+        if self.has(name) { self.root().join("bin").join(name) } else { PathBuf::from(name) }
     }
 
     /// Runs a program with nothing on its stdin.

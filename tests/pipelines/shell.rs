@@ -46,11 +46,6 @@ impl Place {
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
-
-    /// Takes a program off the PATH.
-    pub fn without(&self, name: &str) {
-        fs::remove_file(self.path("../bin").join(name)).unwrap();
-    }
 }
 
 impl Run {

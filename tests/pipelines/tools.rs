@@ -7,8 +7,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The tools of this machine: `kustomize`, `helm3`, `helm4`, `pre-commit`, `kpt`, `kubectl`, and the other
-/// versions of kubectl beside it, such as `kubectl.1.27`.
+/// The tools of this machine: by their names in `NAMES`, `helm3` and `helm4`
+/// whatever they are called, and the other versions of kubectl beside it, such as `kubectl.1.27`.
 pub struct Tools {
     found: BTreeMap<String, PathBuf>,
 }
@@ -22,7 +22,7 @@ impl Tools {
         let mut found = BTreeMap::new();
         // From the last folder to the first, so that the first one has the last word.
         for folder in folders.iter().rev() {
-            for name in ["kustomize", "helm3", "helm4", "pre-commit", "kpt", "kubectl", "git"] {
+            for name in ["kustomize", "helm3", "helm4", "pre-commit", "actionlint", "kpt", "kubectl", "git"] {
                 if let Some(file) = executable(&folder.join(name)) {
                     found.insert(name.to_owned(), file);
                 }
