@@ -12,6 +12,7 @@ type Test = fn(&Place, &str);
 
 const TESTS: &[(&str, Test)] = &[
     ("legacy_plugin", legacy_plugin),
+    ("places_of_the_plugin", places_of_the_plugin),
     ("arguments_of_the_plugin", arguments_of_the_plugin),
     ("inner_layer", inner_layer),
     ("container", container),
@@ -49,6 +50,26 @@ fn examples_with(place: &Place, kustomize: &str, example: &str, folder: &str) {
 fn legacy_plugin(place: &Place, kustomize: &str) {
     place.out("prelit install-kustomize-plugin");
     examples_with(place, kustomize, "kubectl", "legacy");
+}
+
+/// Wherever Prelit puts it, by the same environment it is found.
+fn places_of_the_plugin(place: &Place, kustomize: &str) {
+    let build = format!("{kustomize} --enable-alpha-plugins example/kubectl");
+    let install = "prelit install-kustomize-plugin";
+    for (index, line) in [
+        format!("{install} --dir $HOME/plugins && KUSTOMIZE_PLUGIN_HOME=$HOME/plugins {build}"),
+        format!("export KUSTOMIZE_PLUGIN_HOME=$HOME/plugins; {install} && {build}"),
+        format!("export XDG_CONFIG_HOME=$HOME/config; {install} && {build}"),
+        format!("unset XDG_CONFIG_HOME; {install} && {build}"),
+        // The folder of old, which is looked at only where the others are not there.
+        format!("unset XDG_CONFIG_HOME; mkdir -p $HOME/kustomize/plugin; {install} && {build}"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let result = place.out(&format!("export HOME=$HOME/{index}; mkdir $HOME; {line}"));
+        assert!(result.contains("openlit.io/injection"), "{line}\n{result}");
+    }
 }
 
 /// As the guide says, beside `spec`.

@@ -1,29 +1,20 @@
 //! kustomize with Prelit in it, as an exec function, a component, a container and a plugin: over the examples of the
-//! guide, over layers that work on what was injected, over real kustomizations, and with everything set up wrongly.
+//! guide, over layers that work on what was injected, and with everything set up wrongly.
 
 use super::docker;
 use super::manifest::documents;
 use super::place::Place;
-use super::shell::{root, settle};
+use super::shell::settle;
 use super::tools::Tools;
-use libtest_mimic::{Completion, Trial};
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use libtest_mimic::Trial;
 
 /// kustomize with exec functions.
-const BUILD: &str = "kustomize build --enable-alpha-plugins --enable-exec";
+pub const BUILD: &str = "kustomize build --enable-alpha-plugins --enable-exec";
 
 /// Every test.
 pub fn trials(tools: &Tools) -> Vec<Trial> {
     let trial = |(name, test): &(&str, Test)| tools.trial(&format!("kustomize::{name}"), &["kustomize"], *test);
-    let mut trials: Vec<Trial> = TESTS.iter().map(trial).collect();
-    let corpus = "kustomize::corpus_through_the_component";
-    trials.push(if root().join(CORPUS).is_dir() {
-        tools.trial(corpus, &["kustomize"], corpus_through_the_component)
-    } else {
-        Trial::ignorable_test(corpus, || Ok(Completion::ignored_with(format!("skipped: no folder {CORPUS}"))))
-    });
-    trials
+    TESTS.iter().map(trial).collect()
 }
 
 type Test = fn(&Place);
@@ -297,83 +288,4 @@ fn build_that_fails(place: &Place) {
     place.change("example/base/kustomization.yaml", "chat.yaml", "missing.yaml");
     let filtered = place.line("kustomize build example/base | prelit inject --config exec/openlit.yaml");
     filtered.failed_saying(&["missing.yaml"]);
-}
-
-/// The component over kustomizations that others wrote. Each pod template is asked for Prelit by name, since most of
-/// them run no Python.
-fn corpus_through_the_component(place: &Place) {
-    let corpus = root().join(CORPUS);
-    let mut kustomizations = Vec::new();
-    find(&corpus, Path::new(""), &mut kustomizations);
-    place.copy("kustomize-plugin/component", "component");
-    place.copy("kustomize-plugin/exec", "exec");
-    place.change(
-        "exec/openlit.yaml",
-        "matchLabels:\n      app: chat",
-        "matchExpressions: [{key: no-pod-has-this-label, operator: DoesNotExist}]",
-    );
-    let asked = r#"patches:
-  - target: {kind: Deployment|StatefulSet|DaemonSet|Job}
-    patch: |-
-      apiVersion: any/v1
-      kind: Any
-      metadata: {name: any}
-      spec: {template: {metadata: {annotations: {openlit.io/inject-python: "true"}}}}
-"#;
-    place.write("asked/kustomization.yaml", format!("kind: Component\napiVersion: {ALPHA}\n{asked}"));
-    std::os::unix::fs::symlink(&corpus, place.path("corpus")).unwrap();
-
-    let (mut built, mut templates, mut not_built) = (0, 0, String::new());
-    for folder in kustomizations {
-        let name = folder.display();
-        let layer = |components: &str| format!("resources: [../corpus/{name}]\ncomponents: [{components}]\n");
-        place.write("plain/kustomization.yaml", layer("../asked"));
-        place.write("injected/kustomization.yaml", layer("../asked, ../component"));
-        let plain = place.line("kustomize build plain");
-        let injected = place.line(&format!("{BUILD} injected"));
-        if plain.code != 0 {
-            assert!(injected.code != 0 && injected.stdout.is_empty(), "{injected}");
-            // The cause stands at the end.
-            let words: Vec<&str> = plain.stderr.split_whitespace().collect();
-            let cause = words[words.len().saturating_sub(12)..].join(" ");
-            let _ = writeln!(not_built, "  {name}: … {cause}");
-            continue;
-        }
-        built += 1;
-        let injected = injected.succeeded();
-        place.write("result.yaml", &injected.stdout);
-        assert_eq!(place.out("prelit remove < result.yaml"), plain.stdout, "{name}");
-        place.out("prelit check --config exec/openlit.yaml < result.yaml");
-        let found = injected.stdout.matches("openlit.io/injection:").count();
-        let asked_for = plain.stdout.matches("openlit.io/inject-python:").count();
-        assert_eq!(found, asked_for, "{name}: every template that was asked for is instrumented\n{}", injected.stderr);
-        templates += found;
-    }
-    println!("{built} kustomizations built and instrumented, {templates} pod templates");
-    print!("not built, since they need a network or a file that the corpus does not have:\n{not_built}");
-    assert!(built > 20 && templates > 10, "{built} kustomizations, {templates} pod templates");
-}
-
-/// Manifests that others wrote, kept beside the checkout, since they are not ours.
-const CORPUS: &str = "../shared/corpus";
-
-/// The apiVersion of a component.
-const ALPHA: &str = "kustomize.config.k8s.io/v1alpha1";
-
-/// Every folder with a kustomization, but for components, which build only inside another.
-fn find(corpus: &Path, folder: &Path, into: &mut Vec<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(corpus.join(folder)) else { return };
-    let mut names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
-    names.sort();
-    for name in names {
-        let path = folder.join(&name);
-        if corpus.join(&path).is_dir() {
-            find(corpus, &path, into);
-        } else if prelit::render::kustomization::is_kustomization(&path) {
-            let text = std::fs::read_to_string(corpus.join(&path)).unwrap();
-            if !text.contains("kind: Component") {
-                into.push(folder.to_owned());
-            }
-        }
-    }
 }

@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod ci;
+mod corpus;
 mod docker;
 mod guide;
 mod helm;
@@ -28,9 +29,10 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let tools = Tools::find();
-    let modules: [fn(&Tools) -> Vec<Trial>; 8] = [
+    let modules: [fn(&Tools) -> Vec<Trial>; 9] = [
         tools::trials,
         kustomize::trials,
+        corpus::trials,
         kubectl::trials,
         kpt::trials,
         guide::trials,

@@ -57,16 +57,26 @@ impl Tools {
 
     /// A test in a place of its own, where `prelit` and the tools that it needs are on the PATH by their names.
     pub fn trial(&self, name: &str, needs: &[&str], test: impl FnOnce(&Place) + Send + 'static) -> Trial {
+        self.ignorable_trial(name, needs, |place| {
+            test(place);
+            Completion::Completed
+        })
+    }
+
+    /// The same for a test that may find out that it cannot be run, and says why.
+    pub fn ignorable_trial(
+        &self,
+        name: &str,
+        needs: &[&str],
+        test: impl FnOnce(&Place) -> Completion + Send + 'static,
+    ) -> Trial {
         let missing: Vec<&str> = needs.iter().copied().filter(|need| !self.found.contains_key(*need)).collect();
         if !missing.is_empty() {
             let missing = missing.join(", ");
             return skipped(name, format!("no {missing} (set PRELIT_TEST_TOOLS or put it on PATH)"));
         }
         let needs = needs.iter().map(|need| ((*need).to_owned(), self.found[*need].clone())).collect();
-        Trial::test(name, move || {
-            test(&Place::new(needs));
-            Ok(())
-        })
+        Trial::ignorable_test(name, move || Ok(test(&Place::new(needs))))
     }
 
     /// A test that takes minutes.
