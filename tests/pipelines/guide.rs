@@ -40,11 +40,12 @@ pub fn trials(tools: &Tools) -> Vec<Trial> {
     trials
 }
 
-/// The tools that are named in the commands of a block.
+/// The tools that the commands of a block run: the first words behind a prompt, a pipe and an `&&`.
 fn needs(block: &str) -> Vec<&'static str> {
-    let commands: Vec<&str> =
-        block.lines().filter(|line| line.starts_with("$ ")).flat_map(str::split_whitespace).collect();
-    ["kustomize", "kubectl", "kpt"].into_iter().filter(|tool| commands.contains(tool)).collect()
+    let lines = block.lines().filter_map(|line| line.strip_prefix("$ "));
+    let programs = lines.flat_map(|line| line.split(['|', '&'])).filter_map(|part| part.split_whitespace().next());
+    let programs: Vec<&str> = programs.collect();
+    ["kustomize", "kubectl", "kpt"].into_iter().filter(|tool| programs.contains(tool)).collect()
 }
 
 fn is_shown(place: &Place, block: &str) {
