@@ -87,9 +87,20 @@ pub enum Tense {
 
 /// The summary of a run, on one line.
 pub fn say(talk: Talk, report: &Report, tense: Tense) {
+    say_of(talk, report, tense, &files(report));
+}
+
+/// The same of something else than files.
+pub fn say_of(talk: Talk, report: &Report, tense: Tense, place: &str) {
     if !talk.quiet {
-        mutter(&format!("{} {}\n", Style::of_stderr().bold("prelit:"), summary(report, tense)));
+        mutter(&format!("{} {}\n", Style::of_stderr().bold("prelit:"), summary(report, tense, place)));
     }
+}
+
+/// That findings bar a run that was to be strict.
+pub fn say_barred(items: &[Item], consequence: &str) {
+    let findings = plural(count(items, Severity::Strict), "finding");
+    mutter(&format!("prelit: --strict: {findings}{consequence}\n"));
 }
 
 /// The summary of a check, on one line.
@@ -105,7 +116,7 @@ pub fn say_verdict(talk: Talk, report: &Report, items: &[Item]) {
         0 => String::new(),
         warnings => format!(", {}", plural(warnings, "warning")),
     };
-    mutter(&format!("{} {found}{warned}; {}\n", style.bold("prelit:"), summary(report, Tense::Would)));
+    mutter(&format!("{} {found}{warned}; {}\n", style.bold("prelit:"), summary(report, Tense::Would, &files(report))));
 }
 
 /// `no files`, `1 file`, `2 files`.
@@ -117,7 +128,16 @@ pub fn plural(count: usize, what: &str) -> String {
     }
 }
 
-fn summary(report: &Report, tense: Tense) -> String {
+/// What was read, by files.
+fn files(report: &Report) -> String {
+    let mut text = plural(report.counts.files, "file");
+    if report.counts.files_left_alone > 0 {
+        text = format!("{text}, {} left alone", report.counts.files_left_alone);
+    }
+    text
+}
+
+fn summary(report: &Report, tense: Tense, place: &str) -> String {
     let mut states: BTreeMap<State, usize> = BTreeMap::new();
     for row in &report.rows {
         *states.entry(row.state).or_default() += 1;
@@ -139,10 +159,7 @@ fn summary(report: &Report, tense: Tense) -> String {
         1 => format!("1 container ({})", parts.join(", ")),
         count => format!("{count} containers ({})", parts.join(", ")),
     };
-    let mut text = format!("{containers} in {}", plural(report.counts.files, "file"));
-    if report.counts.files_left_alone > 0 {
-        text = format!("{text}, {} left alone", report.counts.files_left_alone);
-    }
+    let mut text = format!("{containers} in {place}");
     let notes = report.remarks.iter().filter(|remark| remark.reason.severity() == Severity::Note).count();
     if notes > 0 {
         text = format!("{text}; {}", plural(notes, "note"));
@@ -158,10 +175,10 @@ mod tests {
     #[test]
     fn the_summary_counts_containers_files_and_notes() {
         assert_eq!(
-            summary(&sample(), Tense::Did),
+            summary(&sample(), Tense::Did, &files(&sample())),
             "6 containers (1 injected, 1 current, 1 renewed, 1 edited, 2 skipped) in 2 files, 1 left alone; 1 note"
         );
-        assert!(summary(&sample(), Tense::Would).contains("1 to inject, 1 current, 1 stale"));
-        assert_eq!(summary(&Report::default(), Tense::Did), "no container in no files");
+        assert!(summary(&sample(), Tense::Would, "3 items").contains("1 to inject, 1 current, 1 stale"));
+        assert_eq!(summary(&Report::default(), Tense::Did, "no files"), "no container in no files");
     }
 }

@@ -27,7 +27,8 @@ pub fn run(arguments: &Function, talk: Talk) -> Result<Exit, Failures> {
     let items = rendered.report.items(gate);
     let failed = (arguments.check || arguments.findings.strict) && count(&items, least) > 0;
     let results = list.results(&items, failed);
-    if arguments.check || !failed {
+    let barred = failed && !arguments.check;
+    if !barred {
         let splices = if arguments.check { Vec::new() } else { rendered.splices };
         let splices = list.answer(splices, &results)?;
         let pieces: Vec<&[u8]> = Part { bytes: &bytes, splices: &splices }.pieces().collect();
@@ -36,8 +37,12 @@ pub fn run(arguments: &Function, talk: Talk) -> Result<Exit, Failures> {
     if failed || !talk.quiet {
         say(&results);
     }
-    let tense = if arguments.check { doors::Tense::Would } else { doors::Tense::Did };
-    doors::say(talk, &rendered.report, tense);
+    if barred {
+        doors::say_barred(&items, ", so nothing was written");
+    } else {
+        let tense = if arguments.check { doors::Tense::Would } else { doors::Tense::Did };
+        doors::say_of(talk, &rendered.report, tense, &doors::plural(list.len(), "item"));
+    }
     Ok(if failed { Exit::Findings } else { Exit::Done })
 }
 

@@ -9,7 +9,7 @@ use crate::render::lines::Lines;
 use crate::render::report::{ObjectReference, Position, Remark};
 use crate::render::{Failure, Failures, Source, Splice};
 use crate::value::{Path, Value};
-use crate::yaml::tree::{NodeId, NodeKind, Tree};
+use crate::yaml::tree::{Node, NodeKind, Tree};
 use crate::yaml::{Edited, documents};
 use std::collections::HashSet;
 use std::ops::Range;
@@ -29,6 +29,7 @@ pub struct ResourceList<'s> {
     range: Range<usize>,
     items: Vec<Item>,
     function_config: FunctionConfig,
+    function_config_extent: Option<Extent>,
     results: Vec<Value<'static>>,
 }
 
@@ -48,12 +49,32 @@ pub enum FunctionConfig {
 pub(super) struct Item {
     /// Its place in the list, from 0.
     place: usize,
-    /// Where it begins and where the next thing does: line and column.
-    start: (usize, usize),
-    end: (usize, usize),
+    extent: Extent,
     /// Object and group; empty where it does not say what it is.
     object: ObjectReference,
     pub(super) file: Option<File>,
+}
+
+/// Where something stands: line and column of its first byte, and behind its last.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    start: (usize, usize),
+    end: (usize, usize),
+}
+
+impl Extent {
+    /// That of a node of a text that begins at an offset.
+    fn of(lines: &Lines<'_>, text: usize, node: &Node<'_>) -> Self {
+        let place = |offset: usize| {
+            let position = lines.position(text + offset);
+            (position.line, position.column)
+        };
+        Extent { start: place(node.start), end: place(node.end) }
+    }
+
+    fn holds(&self, position: &Position) -> bool {
+        (self.start..self.end).contains(&(position.line, position.column))
+    }
 }
 
 /// The file that an item came from, as the orchestrator says.
@@ -119,7 +140,19 @@ impl<'s> ResourceList<'s> {
         };
         let function_config = function_config(value.get(FUNCTION_CONFIG))
             .map_err(|message| failure(at(&Path::keys(&[FUNCTION_CONFIG])), message))?;
-        Ok(ResourceList { name, bytes, range, items, function_config, results: earlier })
+        let config_node = tree.locate(Path::keys(&[FUNCTION_CONFIG]).steps());
+        let function_config_extent = config_node.map(|id| Extent::of(&lines, range.start, tree.node(id)));
+        Ok(ResourceList { name, bytes, range, items, function_config, function_config_extent, results: earlier })
+    }
+
+    /// How many items there are.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
     }
 
     /// What the function was given.
@@ -185,16 +218,20 @@ impl<'s> ResourceList<'s> {
     /// The item that holds a position.
     pub(super) fn item_at(&self, position: &Position) -> Option<&Item> {
         let place = (position.line, position.column);
-        let after = self.items.partition_point(|item| item.start <= place);
-        self.items[..after].last().filter(|item| place < item.end)
+        let after = self.items.partition_point(|item| item.extent.start <= place);
+        self.items[..after].last().filter(|item| item.extent.holds(position))
     }
 
     /// Failures with the items, and the files, that they speak of.
     pub(super) fn name_items(&self, mut failures: Failures) -> Failures {
         for failure in &mut failures.0 {
-            let item = failure.position.as_ref().filter(|position| position.file == self.name);
-            if let Some(item) = item.and_then(|position| self.item_at(position)) {
-                failure.message = format!("{}: {}", item.shown(), failure.message);
+            let Some(position) = failure.position.as_ref().filter(|position| position.file == self.name) else {
+                continue;
+            };
+            let is_config = self.function_config_extent.is_some_and(|extent| extent.holds(position));
+            let part = self.item_at(position).map(Item::shown);
+            if let Some(part) = part.or(is_config.then(|| FUNCTION_CONFIG.to_owned())) {
+                failure.message = format!("{part}: {}", failure.message);
             }
         }
         failures
@@ -209,7 +246,7 @@ impl<'s> ResourceList<'s> {
             is_named && !seen.insert((group_of(api_version), kind, name, namespace, &item.file))
         });
         again.map(|item| Remark {
-            position: Position { file: self.name.to_owned(), line: item.start.0, column: item.start.1 },
+            position: Position { file: self.name.to_owned(), line: item.extent.start.0, column: item.extent.start.1 },
             object: Some(item.object.clone()),
             field: String::new(),
             reason: Reason::DuplicateItem,
@@ -239,13 +276,8 @@ fn items(lines: &Lines<'_>, start: usize, tree: &Tree<'_>, value: &Value<'_>) ->
     if !matches!(tree.node(list).kind, NodeKind::Sequence { .. }) {
         return Ok(Vec::new());
     }
-    let place = |offset: usize| {
-        let position = lines.position(start + offset);
-        (position.line, position.column)
-    };
     let mut items: Vec<Item> = Vec::with_capacity(values.len());
     for (index, (node, value)) in tree.children(list).zip(values).enumerate() {
-        let node: NodeId = node;
         if value.as_map().is_none() {
             let message =
                 format!("item {}: found no map; expected an object with apiVersion, kind and metadata", index + 1);
@@ -253,8 +285,7 @@ fn items(lines: &Lines<'_>, start: usize, tree: &Tree<'_>, value: &Value<'_>) ->
         }
         items.push(Item {
             place: index,
-            start: place(tree.node(node).start),
-            end: place(tree.node(node).end),
+            extent: Extent::of(lines, start, tree.node(node)),
             object: Object::read(value).map(|object| ObjectReference::from(&object)).unwrap_or_default(),
             file: file_of(value),
         });

@@ -48,6 +48,8 @@ pub fn trials(tools: &Tools) -> Vec<Trial> {
     ] {
         trials.push(tools.trial(&format!("pre-commit::{name}"), needs, test));
     }
+    trials.push(tools.trial("flux::what_is_rendered_is_committed", &["kustomize", "git"], flux_commit));
+    trials.push(tools.trial("flux::what_is_pushed_is_instrumented", &["helm3"], flux_artifact));
     trials.push(tools.slow_trial("action::installs_prelit_from_source", &[], install));
     trials.push(tools.slow_trial("pre-commit::builds_prelit_from_source", &["pre-commit", "git"], pre_commit_rust));
     trials
@@ -394,6 +396,38 @@ fn pre_commit_rust(place: &Place) {
     place.write(".pre-commit-config.yaml", config);
     let run = pre_commit(place).succeeded();
     assert!(run.stdout.contains("no findings"), "{}", run.stdout);
+}
+
+/// The commands of the guide that have a text in them.
+fn recipe(text: &str) -> String {
+    blocks("sh").into_iter().find(|block| block.contains(text)).expect(text)
+}
+
+/// Runs the recipe twice: the second time there is nothing to commit.
+fn flux_commit(place: &Place) {
+    place.copy("testdata/repositories/assistant/manifests/openlit.yaml", "ai.yaml");
+    repository(place);
+    commit(place, ".");
+    place.run("git", &["init", "--quiet", "--bare", "../remote"]).succeeded();
+    place.run("git", &["remote", "add", "origin", "../remote"]).succeeded();
+    place.write("../home/.gitconfig", "[user]\nname = a\nemail = a@example.com\n[push]\nautoSetupRemote = true\n");
+    let recipe = recipe("git push");
+    for _ in 0..2 {
+        place.run("bash", &["-c", &recipe]).succeeded();
+    }
+    let pushed = ["-C", "../remote", "log", "--all", "--format=%s"];
+    assert_eq!(place.run("git", &pushed).succeeded().stdout, "Render overlays/prod\nall\n");
+    assert!(place.read("rendered/prod.yaml").contains("openlit.io/injection"));
+}
+
+/// Up to the push itself, which needs a registry.
+fn flux_artifact(place: &Place) {
+    place.copy("testdata/repositories/assistant/manifests/openlit.yaml", "ai.yaml");
+    repository(place);
+    let recipe = recipe("flux push");
+    let (render, _) = recipe.split_once("flux push").unwrap();
+    place.run("bash", &["-c", render]).succeeded();
+    assert_eq!(place.read("rendered/chat.yaml").matches("openlit.io/injection").count(), 4);
 }
 
 fn install(place: &Place) {

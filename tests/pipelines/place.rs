@@ -61,7 +61,7 @@ impl Place {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// Copies a folder of the repository to a path below the working directory.
+    /// Copies a file or a folder of the repository to a path below the working directory.
     pub fn copy(&self, from: &str, to: impl AsRef<Path>) {
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(from), &self.path(to));
     }
@@ -148,14 +148,13 @@ impl Run {
 }
 
 fn copy(from: &Path, to: &Path) {
+    if from.is_file() {
+        fs::copy(from, to).unwrap();
+        return;
+    }
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap_or_else(|error| panic!("{}: {error}", from.display())) {
         let entry = entry.unwrap();
-        let (from, to) = (entry.path(), to.join(entry.file_name()));
-        if from.is_dir() {
-            copy(&from, &to);
-        } else {
-            fs::copy(&from, &to).unwrap();
-        }
+        copy(&entry.path(), &to.join(entry.file_name()));
     }
 }

@@ -7,8 +7,11 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The tools of this machine: by their names in `NAMES`, `helm3` and `helm4`
-/// whatever they are called, and the other versions of kubectl beside it, such as `kubectl.1.27`.
+/// What is looked for. `helm3` and `helm4` are found as `helm`, too.
+const NAMES: [&str; 8] = ["kustomize", "helm3", "helm4", "pre-commit", "actionlint", "kpt", "kubectl", "git"];
+
+/// The tools of this machine by their names, and the other versions of kubectl that lie beside it, such as
+/// `kubectl.1.27`.
 pub struct Tools {
     found: BTreeMap<String, PathBuf>,
 }
@@ -17,17 +20,15 @@ impl Tools {
     /// Looks into the folder `PRELIT_TEST_TOOLS`, then into those of the PATH.
     pub fn find() -> Tools {
         let path = env::var_os("PATH").unwrap_or_default();
-        let folders: Vec<PathBuf> =
-            env::var_os("PRELIT_TEST_TOOLS").map(PathBuf::from).into_iter().chain(env::split_paths(&path)).collect();
+        let folders = env::var_os("PRELIT_TEST_TOOLS").map(PathBuf::from).into_iter().chain(env::split_paths(&path));
         let mut found = BTreeMap::new();
-        // From the last folder to the first, so that the first one has the last word.
-        for folder in folders.iter().rev() {
-            for name in ["kustomize", "helm3", "helm4", "pre-commit", "actionlint", "kpt", "kubectl", "git"] {
-                if let Some(file) = executable(&folder.join(name)) {
-                    found.insert(name.to_owned(), file);
+        for folder in folders {
+            for name in NAMES {
+                if let Some(file) = real_file(&folder.join(name)) {
+                    found.entry(name.to_owned()).or_insert(file);
                 }
             }
-            if let Some(file) = executable(&folder.join("helm"))
+            if let Some(file) = real_file(&folder.join("helm"))
                 && let Some(name) = name_of_helm(&file)
             {
                 found.entry(name.to_owned()).or_insert(file);
@@ -35,7 +36,7 @@ impl Tools {
         }
         if let Some(folder) = found.get("kubectl").and_then(|file| file.parent()).map(Path::to_owned) {
             let beside = folder.read_dir().expect("the folder of kubectl").filter_map(|entry| Some(entry.ok()?.path()));
-            for file in beside.filter_map(|file| executable(&file)) {
+            for file in beside.filter_map(|file| real_file(&file)) {
                 let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 if name.starts_with("kubectl.1.") {
                     found.insert(name, file);
@@ -111,11 +112,9 @@ fn is_set(variable: &str) -> bool {
     env::var_os(variable).is_some_and(|value| value == "1")
 }
 
-/// The real path of a program, if there is one. Its name may be that of a link: which file a link leads to
-/// is nobody's business but that of kubectl, whose other versions lie beside the real one.
-fn executable(file: &Path) -> Option<PathBuf> {
-    let real = file.canonicalize().ok()?;
-    real.is_file().then_some(real)
+/// The file that a path leads to, through links: the other versions of kubectl lie beside the real one.
+fn real_file(path: &Path) -> Option<PathBuf> {
+    path.canonicalize().ok().filter(|file| file.is_file())
 }
 
 /// `helm3` or `helm4`, as the program itself says.

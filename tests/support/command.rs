@@ -19,10 +19,14 @@ impl Run {
 
 /// Runs `prelit VERB OPTIONS OPERANDS` in `directory`, in a bare environment: it takes nothing from it.
 pub fn prelit(directory: &Path, verb: &[&str], options: &[String], operands: &[&str], stdin: Option<&[u8]>) -> Run {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_prelit"))
-        .args(verb)
-        .args(options)
-        .args(operands)
+    let mut command = Command::new(env!("CARGO_BIN_EXE_prelit"));
+    command.args(verb).args(options).args(operands);
+    run(command, directory, stdin)
+}
+
+/// Runs a command in `directory`, in a bare environment.
+pub fn run(mut command: Command, directory: &Path, stdin: Option<&[u8]>) -> Run {
+    let mut child = command
         .current_dir(directory)
         .env_clear()
         .stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() })

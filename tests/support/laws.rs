@@ -90,7 +90,7 @@ fn the_rest_is_untouched(folder: &Folder, output: &[u8], report: &Value) -> Opti
 }
 
 /// Every byte of the input is still there, in its order: whatever was done was inserted.
-fn edits_are_insertions(folder: &Folder, output: &[u8]) -> Option<String> {
+pub fn edits_are_insertions(folder: &Folder, output: &[u8]) -> Option<String> {
     let input = folder.bytes()?;
     if is_injected(&input) || folder.has(|line| matches!(line, Expectation::RemoveEquivalent)) {
         return None;
