@@ -8,9 +8,17 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod ci;
+mod corpus;
+mod docker;
+mod guide;
 mod helm;
+mod image;
+mod kpt;
+mod kubectl;
+mod kustomize;
 mod parity;
 mod place;
+mod shell;
 #[allow(dead_code, reason = "the goldens use all of it")]
 #[path = "../support/mod.rs"]
 mod support;
@@ -23,7 +31,18 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let tools = Tools::find();
-    let modules: [fn(&Tools) -> Vec<Trial>; 4] = [tools::trials, ci::trials, helm::trials, parity::trials];
+    let modules: [fn(&Tools) -> Vec<Trial>; 10] = [
+        tools::trials,
+        kustomize::trials,
+        corpus::trials,
+        kubectl::trials,
+        kpt::trials,
+        guide::trials,
+        image::trials,
+        helm::trials,
+        ci::trials,
+        parity::trials,
+    ];
     let trials = modules.iter().flat_map(|trials| trials(&tools)).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }

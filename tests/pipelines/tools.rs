@@ -1,7 +1,7 @@
 //! Finds the real tools, and makes tests that need them.
 
 use crate::place::Place;
-use libtest_mimic::{Completion, Failed, Trial};
+use libtest_mimic::{Completion, Trial};
 use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
@@ -58,44 +58,41 @@ impl Tools {
 
     /// A test in a place of its own, where `prelit` and the tools that it needs are on the PATH by their names.
     pub fn trial(&self, name: &str, needs: &[&str], test: impl FnOnce(&Place) + Send + 'static) -> Trial {
-        match self.needed(needs) {
-            Ok(needs) => Trial::test(name, move || {
-                test(&Place::new(needs));
-                Ok(())
-            }),
-            Err(missing) => skipped(name, missing),
-        }
+        self.ignorable_trial(name, needs, |place| {
+            test(place);
+            Completion::Completed
+        })
     }
 
-    /// The tools of these names, or which are missing.
-    fn needed(&self, needs: &[&str]) -> Result<Vec<(String, PathBuf)>, String> {
-        let missing: Vec<&str> = needs.iter().copied().filter(|need| !self.found.contains_key(*need)).collect();
-        if missing.is_empty() {
-            Ok(needs.iter().map(|need| ((*need).to_owned(), self.found[*need].clone())).collect())
-        } else {
-            Err(format!("no {} (set PRELIT_TEST_TOOLS or put it on PATH)", missing.join(", ")))
-        }
-    }
-
-    /// One of many tests that take minutes together, and that may say that there is nothing to be tested.
-    pub fn slow_verdict(
+    /// The same for a test that may find out that it cannot be run, and says why.
+    pub fn ignorable_trial(
         &self,
         name: &str,
         needs: &[&str],
-        test: impl FnOnce(&Place) -> Result<Completion, Failed> + Send + 'static,
+        test: impl FnOnce(&Place) -> Completion + Send + 'static,
     ) -> Trial {
-        if !is_set("PRELIT_SLOW") {
-            return slow(name);
+        let missing: Vec<&str> = needs.iter().copied().filter(|need| !self.found.contains_key(*need)).collect();
+        if !missing.is_empty() {
+            let missing = missing.join(", ");
+            return skipped(name, format!("no {missing} (set PRELIT_TEST_TOOLS or put it on PATH)"));
         }
-        match self.needed(needs) {
-            Ok(needs) => Trial::ignorable_test(name, move || test(&Place::new(needs))),
-            Err(missing) => skipped(name, missing),
-        }
+        let needs = needs.iter().map(|need| ((*need).to_owned(), self.found[*need].clone())).collect();
+        Trial::ignorable_test(name, move || Ok(test(&Place::new(needs))))
     }
 
     /// A test that takes minutes.
     pub fn slow_trial(&self, name: &str, needs: &[&str], test: impl FnOnce(&Place) + Send + 'static) -> Trial {
         if is_set("PRELIT_SLOW") { self.trial(name, needs, test) } else { slow(name) }
+    }
+
+    /// One of many tests that take minutes together, and that may find out that they cannot be run.
+    pub fn slow_ignorable_trial(
+        &self,
+        name: &str,
+        needs: &[&str],
+        test: impl FnOnce(&Place) -> Completion + Send + 'static,
+    ) -> Trial {
+        if is_set("PRELIT_SLOW") { self.ignorable_trial(name, needs, test) } else { slow(name) }
     }
 }
 

@@ -232,6 +232,15 @@ fn unknown_fields_are_refused_with_their_place() {
 }
 
 #[test]
+fn arguments_that_kustomize_gives_to_a_plugin_stand_beside_spec() {
+    let mut object = resource(&with("/priority", json!(1)));
+    object["argsOneLiner"] = json!("--strict");
+    object["argsFromFile"] = json!("arguments");
+    read(&Value::from(&object)).unwrap();
+    refuses("/argsOneLiner", json!("--strict"), "spec.argsOneLiner", &["unknown field"]);
+}
+
+#[test]
 fn wrong_types_are_those_that_the_cluster_would_refuse() {
     refuses(
         "/selector/matchLabels/app",

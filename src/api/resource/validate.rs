@@ -13,6 +13,9 @@ use std::collections::{HashMap, HashSet};
 /// More problems than this are nobody's mistake, and each costs a search for its place.
 const MOST: usize = 200;
 
+/// What may stand in a resource that is also the configuration of kustomize's older plugins.
+const FIELDS_OF_KUSTOMIZE: [&str; 2] = ["argsOneLiner", "argsFromFile"];
+
 /// All problems of an object.
 pub(super) fn problems(object: &Value<'_>) -> Vec<Problem> {
     let mut found = Vec::new();
@@ -261,6 +264,8 @@ impl Checker {
                     continue;
                 }
                 self.value(inner, property, &below);
+            } else if is_root && FIELDS_OF_KUSTOMIZE.contains(&key) {
+                // How it runs the plugin, which is none of ours.
             } else if let Some(rest) = schema.get("additionalProperties") {
                 self.value(inner, rest, &below);
             } else if schema.get("x-kubernetes-preserve-unknown-fields").is_none() {

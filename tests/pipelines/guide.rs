@@ -1,0 +1,94 @@
+//! The guide of `kustomize-plugin/` says what the tools do: each line of a block ```` ```console ```` that begins with `$ ` is
+//! run by a shell, with the real tools, in a copy of the folder, one copy a block; what follows it is what a terminal shows. A
+//! test a block, named after its section. `PRELIT_BLESS=1` writes them anew; read the diff before you commit it.
+
+use super::docker;
+use super::place::Place;
+use super::shell::{root, settle};
+use super::tools::Tools;
+use libtest_mimic::Trial;
+use std::fmt::Write as _;
+use std::sync::{Mutex, PoisonError};
+
+const PAGE: &str = "kustomize-plugin/README.md";
+
+/// The page is one, and its tests are several: they take turns to write it.
+static PAGE_IN_HAND: Mutex<()> = Mutex::new(());
+
+/// A test a block, and one for the links.
+pub fn trials(tools: &Tools) -> Vec<Trial> {
+    let text = std::fs::read_to_string(root().join(PAGE)).expect("the guide");
+    let mut trials = vec![tools.trial("guide::links", &[], |_| every_link_leads_somewhere())];
+    let (mut section, mut block) = (String::new(), None);
+    for line in text.lines() {
+        match (line, &mut block) {
+            ("```console", None) => block = Some(String::new()),
+            ("```", Some(shown)) => {
+                let name = format!("guide::{} {}", anchor(&section), trials.len());
+                let (needs, shown) = (needs(shown), std::mem::take(shown));
+                trials.push(tools.trial(&name, &needs, move |place| is_shown(place, &shown)));
+                block = None;
+            }
+            (line, Some(shown)) => drop(writeln!(shown, "{line}")),
+            (line, None) => {
+                if let Some((_, heading)) = line.split_once("# ") {
+                    heading.clone_into(&mut section);
+                }
+            }
+        }
+    }
+    trials
+}
+
+/// The tools that the commands of a block run: the first words behind a prompt, a pipe and an `&&`.
+fn needs(block: &str) -> Vec<&'static str> {
+    let lines = block.lines().filter_map(|line| line.strip_prefix("$ "));
+    let programs = lines.flat_map(|line| line.split(['|', '&'])).filter_map(|part| part.split_whitespace().next());
+    let programs: Vec<&str> = programs.collect();
+    ["kustomize", "kubectl", "kpt"].into_iter().filter(|tool| programs.contains(tool)).collect()
+}
+
+fn is_shown(place: &Place, block: &str) {
+    place.copy("kustomize-plugin", "");
+    docker::put(place);
+    let mut shown = String::new();
+    for line in block.lines().filter(|line| line.starts_with("$ ")) {
+        let text = place.line(&line[2..]).to_string().replace(&home(place), "~");
+        let _ = write!(shown, "{line}\n{}", without_times(&text));
+    }
+    let _in_hand = PAGE_IN_HAND.lock().unwrap_or_else(PoisonError::into_inner);
+    let text = std::fs::read_to_string(root().join(PAGE)).unwrap();
+    let should = format!("```console\n{block}```\n");
+    settle(PAGE, &text.replacen(&should, &format!("```console\n{shown}```\n"), 1));
+}
+
+/// As a user's shell would call the home folder.
+fn home(place: &Place) -> String {
+    place.home("").canonicalize().unwrap().to_string_lossy().into_owned()
+}
+
+/// kpt says how long a function ran: `in 100ms`, which is no two times the same.
+fn without_times(text: &str) -> String {
+    let line = |line: &str| match line.rsplit_once(" in ") {
+        Some((before, time)) if line.starts_with('[') && time.ends_with('s') => format!("{before}\n"),
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
+}
+
+fn every_link_leads_somewhere() {
+    let text = std::fs::read_to_string(root().join(PAGE)).unwrap();
+    let headings: Vec<String> = text.lines().filter(|line| line.starts_with("##")).map(anchor).collect();
+    for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        let (file, place) = link.split_once('#').unwrap_or((link, ""));
+        assert!(root().join("kustomize-plugin").join(file).exists(), "{link}");
+        assert!(!file.is_empty() || headings.iter().any(|heading| heading == place), "{link}: {headings:?}");
+    }
+}
+
+/// A heading as a link names it.
+fn anchor(heading: &str) -> String {
+    let letters = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = letters.chars().filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
+    kept.collect::<String>().replace(' ', "-")
+}
