@@ -5,18 +5,22 @@
 //! Bytes in, bytes out: what is edited is the list's own text, so that comments, the order of keys and every
 //! annotation stay, those of the orchestrator above all. Knows no rule of injection, and no process.
 
+mod form;
+mod item;
 mod resource_list;
 mod results;
 
-pub use resource_list::{FunctionConfig, ResourceList};
+pub use form::FunctionConfig;
+pub use resource_list::ResourceList;
 pub use results::FunctionResult;
 
 use crate::render::report::Item;
 use crate::render::{Failures, Options, Rendered, Run, Source, Splice, Survey};
 use crate::value::{Edit, Path, Value};
-use crate::yaml::edit::{self, compose};
-use crate::yaml::{Tree, proof};
-use std::fmt;
+use crate::yaml::{Tree, edit, proof};
+
+/// The key of a list's items.
+const ITEMS: &str = "items";
 
 /// The key of a list under which functions say what they found.
 const RESULTS: &str = "results";
@@ -49,22 +53,38 @@ impl ResourceList<'_> {
     ///
     /// # Errors
     /// When the text does not come out as it is meant: a defect of ours.
-    pub fn answer(&self, splices: Vec<Splice>, results: &[FunctionResult<'_>]) -> Result<Vec<Splice>, Failures> {
+    pub fn answer(&self, mut splices: Vec<Splice>, results: &[FunctionResult<'_>]) -> Result<Vec<Splice>, Failures> {
+        let earlier = self.earlier_results();
         let new: Vec<Value> = results.iter().map(FunctionResult::to_value).collect();
-        let new: Vec<Value> = new.into_iter().filter(|result| !self.earlier_results().contains(result)).collect();
+        let new: Vec<Value> = new.into_iter().filter(|result| !earlier.contains(result)).collect();
         if new.is_empty() {
             return Ok(splices);
         }
-        let edits = [Edit::Insert { list: Path::keys(&[RESULTS]), at: self.earlier_results().len(), items: new }];
-        let defect = |what: &dyn fmt::Display| {
-            Failures(vec![self.failure(0, format!("the results could not be written: {what}"))])
+        let edits = [Edit::Insert { list: Path::keys(&[RESULTS]), at: earlier.len(), items: new }];
+        let added = self
+            .splices_of_frame(&edits)
+            .map_err(|what| Failures(vec![self.failure(format!("the results could not be written: {what}"))]))?;
+        splices.extend(added);
+        // Where an item ends with the text, what was added to it comes first: the sort keeps that order.
+        splices.sort_by_key(|splice| splice.range.start);
+        Ok(splices)
+    }
+
+    /// Edits of what stands around the items, proven there, as splices of the bytes.
+    fn splices_of_frame(&self, edits: &[Edit]) -> Result<Vec<Splice>, String> {
+        let frame = self.frame();
+        let tree = Tree::parse(&frame).map_err(|error| error.to_string())?;
+        let value = tree.value().map_err(|error| error.to_string())?;
+        let edited = edit::edit(&tree, edits).map_err(|error| error.to_string())?;
+        proof::prove(value, edits, &edited, &edited.text(&frame)).map_err(|error| error.to_string())?;
+        let moved = |Splice { range, mut text }: Splice| {
+            let range = self.in_bytes(range.start)..self.in_bytes(range.end);
+            // The frame ends with a line end where the last item does not.
+            if range.start == self.end() && self.is_open_ended() && text.ends_with('\n') {
+                text = format!("\n{}", text.trim_end_matches('\n'));
+            }
+            Splice { range, text }
         };
-        let edited = self.in_text(splices);
-        let text = edited.text(self.text());
-        let tree = Tree::parse(&text).map_err(|error| defect(&error))?;
-        let value = tree.value().map_err(|error| defect(&error))?;
-        let with_results = edit::edit(&tree, &edits).map_err(|error| defect(&error))?;
-        proof::prove(value, &edits, &with_results, &with_results.text(&text)).map_err(|error| defect(&error))?;
-        Ok(self.in_bytes(compose(&edited.splices, &with_results.splices, self.text().len())))
+        Ok(edited.splices.into_iter().map(moved).collect())
     }
 }

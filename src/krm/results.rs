@@ -1,7 +1,7 @@
 //! What is said of the items, as the protocol's `results`, and the same as text, because kustomize throws
 //! results away.
 
-use super::resource_list::{File, Item};
+use super::item::{File, Item};
 use crate::api::Severity;
 use crate::render::report;
 use crate::value::Value;
@@ -48,7 +48,7 @@ impl<'r> FunctionResult<'r> {
             Severity::Finding | Severity::Strict | Severity::Warning => Level::Warning,
             Severity::Note | Severity::Info => Level::Info,
         };
-        FunctionResult { item, file: source.and_then(|item| item.file.as_ref()), level }
+        FunctionResult { item, file: source.and_then(|item| item.content.file.as_ref()), level }
     }
 
     /// What to do about it, where it is more than information.

@@ -10,4 +10,4 @@ pub mod workload;
 pub use kinds::{Row, RowError, kind_names};
 pub use lead::lead_of_pod;
 pub use template::{Container, Lead, PodTemplate, Role};
-pub use workload::{Found, Object, Workload, is_sops, workloads, workloads_as};
+pub use workload::{Found, Object, Workload, inherited_from, is_sops, workloads, workloads_as, workloads_of_items};

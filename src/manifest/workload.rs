@@ -121,6 +121,27 @@ pub fn workloads<'v>(document: &'v Value<'v>, extra: &[Row]) -> Found<'v> {
     found
 }
 
+/// Looks through a list of objects, of whose kind and version another list may have said something.
+pub fn workloads_of_items<'v>(
+    items: &'v Value<'v>,
+    inherited: (Option<&'v str>, Option<&'v str>),
+    extra: &[Row],
+) -> Found<'v> {
+    let mut found = Found::default();
+    for (index, item) in items.as_list().unwrap_or_default().iter().enumerate() {
+        look(item, Path::ROOT.index(index), inherited, extra, MAX_LIST_DEPTH - 1, &mut found);
+    }
+    found
+}
+
+/// What the items of a list inherit from it: kind and version; none if the object is no list.
+pub fn inherited_from<'v>(list: &Object<'v>) -> Option<(Option<&'v str>, Option<&'v str>)> {
+    let of = list.kind.strip_suffix("List")?;
+    // Those of a plain `List`, and of a function's, say themselves what they are.
+    let says_nothing = of.is_empty() || is_resource_list(list.kind, list.api_version);
+    Some(if says_nothing { (None, None) } else { (Some(of), Some(list.api_version)) })
+}
+
 /// Looks through one object whose kind and version are known already, as for an item that inherits
 /// them from its list.
 pub fn workloads_as<'v>(object: &'v Value<'v>, kind: &'v str, api_version: &'v str, extra: &[Row]) -> Found<'v> {
@@ -144,19 +165,18 @@ fn look<'v>(
 ) {
     let Some(object) = Object::inheriting(value, at, inherited) else { return };
     let (kind, api_version) = (object.kind, object.api_version);
-    let items = kind.strip_suffix("List").and_then(|of| Some((of, value.get("items")?.as_list()?)));
-    if let Some((of, items)) = items {
+    if is_resource_list(kind, api_version)
+        && let Some(config) = value.get(FUNCTION_CONFIG)
+    {
+        let config = Object::inheriting(config, object.at.key(FUNCTION_CONFIG), (None, None));
+        found.function_config = config.filter(Object::is_configuration);
+    }
+    let items = inherited_from(&object).and_then(|inherited| Some((inherited, value.get("items")?.as_list()?)));
+    if let Some((inherited, items)) = items {
         if depth == 0 {
             found.too_deep = true;
             return;
         }
-        let is_resource_list = is_resource_list(kind, api_version);
-        if is_resource_list && let Some(config) = value.get(FUNCTION_CONFIG) {
-            let config = Object::inheriting(config, object.at.key(FUNCTION_CONFIG), (None, None));
-            found.function_config = config.filter(Object::is_configuration);
-        }
-        // Its items say themselves what they are, as those of a plain `List` do.
-        let inherited = if of.is_empty() || is_resource_list { (None, None) } else { (Some(of), Some(api_version)) };
         let at = object.at.key("items");
         for (index, item) in items.iter().enumerate() {
             look(item, at.index(index), inherited, extra, depth - 1, found);

@@ -1,8 +1,9 @@
 //! One document: parsed, decided, edited, proven.
 
 use super::lines::Lines;
+use super::pieces::{Pieces, Scope};
 use super::report::{ObjectReference, Position, Remark, Row, State};
-use super::{Action, Failure, Failures, Rendered, Run, Source, Splice, shifted};
+use super::{Action, Failure, Failures, PARALLEL, Rendered, Run, Source, Splice, shifted};
 use crate::api::{Finding, Reason};
 use crate::inject::engine::{ContainerVerdict, Verdict, Work};
 use crate::inject::state;
@@ -12,6 +13,8 @@ use crate::yaml::documents::Document;
 use crate::yaml::edit::{self, Edited, Refusal};
 use crate::yaml::proof;
 use crate::yaml::tree::{ParseError, Tree};
+use rayon::prelude::*;
+use std::ops::Range;
 use std::rc::Rc;
 
 /// What was decided of a document. Offsets are of the document's text.
@@ -68,13 +71,44 @@ fn is_blank(text: &str) -> bool {
     text.lines().all(|line| line.trim_start().is_empty() || line.trim_start().starts_with('#') || line.starts_with('%'))
 }
 
-/// Decides a document's text. What is to be renewed is taken out first, and everything is decided anew
-/// on the text without it: so a renewal gives what an injection of the original gives.
+/// Decides a document's text: a list item by item, if it can be taken apart.
 fn decide_text(run: &Run, text: &str) -> Result<DocumentResult, Failed> {
+    if let Some(pieces) = Pieces::of(text)
+        && let Some(result) = decide_pieces(run, text, &pieces)?
+    {
+        return Ok(result);
+    }
+    decide_piece(run, text, &Scope::Document)
+}
+
+/// Decides the items of a list; none where one of them is no YAML by itself.
+fn decide_pieces(run: &Run, text: &str, pieces: &Pieces) -> Result<Option<DocumentResult>, Failed> {
+    let items = &pieces.list.items;
+    let decide = |item: &Range<usize>| decide_piece(run, &text[item.clone()], &pieces.scope);
+    let results: Vec<Result<DocumentResult, Failed>> = if items.len() >= PARALLEL {
+        items.par_iter().map(decide).collect()
+    } else {
+        items.iter().map(decide).collect()
+    };
+    let mut whole = DocumentResult::default();
+    for (item, result) in items.iter().zip(results) {
+        match result {
+            Ok(result) => whole.add(result, item.start),
+            Err(Failed::Unparsable(_)) => return Ok(None),
+            Err(Failed::Error(offset, message)) => return Err(Failed::Error(item.start + offset, message)),
+        }
+    }
+    Ok(Some(whole))
+}
+
+/// Decides a document, or an item of a list. What is to be renewed is taken out first, and everything is decided anew
+/// on the text without it: so a renewal gives what an injection of the original gives.
+fn decide_piece(run: &Run, text: &str, scope: &Scope) -> Result<DocumentResult, Failed> {
     let tree = Tree::parse(text).map_err(Failed::Unparsable)?;
+    scope.fit(&tree).map_err(Failed::Unparsable)?;
     let value = tree.value().map_err(Failed::Unparsable)?;
     let mut result = DocumentResult::default();
-    let mut decisions = decide_templates(run, &tree, &value, &mut result)?;
+    let mut decisions = decide_templates(run, &tree, &value, scope, &mut result)?;
     result.templates = decisions.len();
     result.has_record = decisions.iter().any(|decision| state::read(decision.template()) != state::Injection::None);
     loop {
@@ -91,7 +125,7 @@ fn decide_text(run: &Run, text: &str) -> Result<DocumentResult, Failed> {
             break;
         }
         // Where the text refuses what would take an injection's place, the old one stays: decided once more.
-        if let Some(splices) = renew(run, &new_text, &edited, &mut decisions, &mut result)? {
+        if let Some(splices) = renew(run, &new_text, scope, &edited, &mut decisions, &mut result)? {
             result.splices = changes(text, &edit::compose(&edited.splices, &splices, text.len()));
             break;
         }
@@ -105,9 +139,10 @@ fn decide_templates<'v>(
     run: &Run,
     tree: &Tree<'_>,
     value: &'v Value<'v>,
+    scope: &'v Scope,
     result: &mut DocumentResult,
 ) -> Result<Vec<Decision<'v>>, Failed> {
-    let found = manifest::workloads(value, &run.options.workloads);
+    let found = scope.look(value, &run.options.workloads);
     if found.too_deep {
         return Err(Failed::unparsable(0, "lists stand in lists more than 16 deep; expected a Kubernetes manifest"));
     }
@@ -115,7 +150,7 @@ fn decide_templates<'v>(
         let row = row_of(object, State::Skipped, Some(Reason::NoPodTemplate), "");
         result.rows.push((offset_of(tree, &object.at), row));
     }
-    let sops = manifest::is_sops(value);
+    let sops = scope.is_sops() || manifest::is_sops(value);
     let mut decisions = Vec::new();
     for workload in found.workloads {
         let name = ObjectReference::from(&workload.object);
@@ -134,13 +169,14 @@ fn decide_templates<'v>(
 fn renew(
     run: &Run,
     text: &str,
+    scope: &Scope,
     taken: &Edited,
     decisions: &mut [Decision<'_>],
     result: &mut DocumentResult,
 ) -> Result<Option<Vec<Splice>>, Failed> {
     let tree = Tree::parse(text).map_err(Failed::Unparsable)?;
     let value = tree.value().map_err(Failed::Unparsable)?;
-    let mut again = decide_templates(run, &tree, &value, &mut DocumentResult::default())?;
+    let mut again = decide_templates(run, &tree, &value, scope, &mut DocumentResult::default())?;
     if again.len() != decisions.len()
         || again.iter().zip(&*decisions).any(|(now, before)| now.place() != before.place())
     {
@@ -455,12 +491,21 @@ impl Failed {
 }
 
 impl DocumentResult {
+    /// Adds what was decided of a piece that begins at an offset.
+    fn add(&mut self, piece: DocumentResult, start: usize) {
+        self.templates += piece.templates;
+        self.has_record |= piece.has_record;
+        self.rows.extend(piece.rows.into_iter().map(|(offset, row)| (start + offset, row)));
+        self.remarks.extend(piece.remarks.into_iter().map(|(offset, remark)| (start + offset, remark)));
+        let moved = |splice: Splice| Splice { range: shifted(&splice.range, start), ..splice };
+        self.splices.extend(piece.splices.into_iter().map(moved));
+    }
+
     /// Adds what was decided to what is known of the source.
     pub(super) fn append_to(self, rendered: &mut Rendered, lines: &Lines<'_>, start: usize) {
         rendered.report.counts.templates += self.templates;
-        for splice in self.splices {
-            rendered.splices.push(Splice { range: shifted(&splice.range, start), text: splice.text });
-        }
+        let moved = |splice: Splice| Splice { range: shifted(&splice.range, start), ..splice };
+        rendered.splices.extend(self.splices.into_iter().map(moved));
         for (offset, mut row) in self.rows {
             row.position = lines.position(start + offset);
             rendered.report.rows.push(row);

@@ -8,6 +8,7 @@
 mod document;
 pub mod kustomization;
 pub mod lines;
+mod pieces;
 pub mod report;
 mod scan;
 mod survey;

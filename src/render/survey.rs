@@ -1,14 +1,15 @@
 //! The first pass: which `AutoInstrumentation` resources a source holds.
 
 use super::lines::Lines;
+use super::pieces::{Pieces, Scope};
 use super::report::{ObjectReference, Remark};
 use super::{Failure, Failures, Options, Source, scan};
 use crate::api::Reason;
 use crate::api::resource::{self, AutoInstrumentation};
-use crate::manifest::{self, Object};
+use crate::manifest::Object;
 use crate::value::Path;
 use crate::yaml::documents::documents;
-use crate::yaml::tree::Tree;
+use crate::yaml::tree::{ParseError, Tree};
 
 /// What was found in one source.
 #[derive(Debug, Default)]
@@ -49,58 +50,120 @@ impl Survey {
 
 fn survey(source: &Source<'_>, options: &Options, apart: bool) -> Result<Survey, Failures> {
     let lines = Lines::new(source.name, source.bytes);
-    let mut survey = Survey::default();
-    let mut failures = Vec::new();
+    let mut surveyor =
+        Surveyor { lines: &lines, options, function: None, survey: Survey::default(), failures: Vec::new() };
     for document in documents(source.bytes) {
-        let range = document.text.clone();
-        if !apart && !scan::may_configure(&source.bytes[range.clone()]) {
+        let range = document.text;
+        let bytes = &source.bytes[range.clone()];
+        if !apart && !scan::may_configure(bytes) {
             continue;
         }
-        let parsed = std::str::from_utf8(&source.bytes[range.clone()])
+        let looked = std::str::from_utf8(bytes)
             .map_err(|error| (error.valid_up_to(), "the text is not UTF-8; expected UTF-8".to_owned()))
-            .and_then(|text| Tree::parse(text).map_err(|error| (error.offset, error.message)));
-        let tree = match parsed {
-            Ok(tree) => tree,
-            Err((offset, message)) if apart => {
-                failures.push(Failure::at(&lines, range.start + offset, message));
-                continue;
-            }
-            Err(_) => continue,
-        };
-        let Ok(value) = tree.value() else { continue };
-        let offset = |at: &Path| range.start + super::document::offset_of(&tree, at);
-        let found = manifest::workloads(&value, &options.workloads);
-        // A function's own configuration is often one of its items too.
-        let function = found.function_config.as_ref().map(Object::id);
-        let others = found.configurations.into_iter().filter(|object| Some(object.id()) != function);
-        let others = others.map(|object| (object, apart));
-        for (object, apart) in found.function_config.map(|object| (object, true)).into_iter().chain(others) {
-            let name = ObjectReference::from(&object);
-            match resource::read(object.value) {
-                Ok(resource) => {
-                    survey.remarks.extend(resource.warnings().into_iter().map(|problem| Remark {
-                        position: lines.position(offset(&object.at.join(&problem.at))),
-                        object: Some(name.clone()),
-                        field: problem.at.to_string(),
-                        reason: Reason::ConfigurationWarning,
-                        detail: problem.to_string(),
-                    }));
-                    let everywhere = apart && object.namespace().is_none();
-                    survey.resources.push((resource, everywhere));
-                }
-                Err(problems) => failures.extend(problems.into_iter().map(|problem| {
-                    let at = object.at.join(&problem.at);
-                    let message = format!("{name}: {problem}");
-                    let shown = problem.shown && value.at(&at).is_some_and(|value| value.as_scalar().is_some());
-                    match tree.locate(at.steps()).filter(|_| shown).map(|id| tree.node(id)) {
-                        Some(node) => {
-                            Failure::of_value(&lines, range.start + node.start..range.start + node.end, message)
-                        }
-                        None => Failure::at(&lines, offset(&at), message),
-                    }
-                })),
-            }
+            .and_then(|text| {
+                surveyor.document(text, range.start, apart).map_err(|error| (error.offset, error.message))
+            });
+        if let Err((offset, message)) = looked
+            && apart
+        {
+            surveyor.failures.push(Failure::at(&lines, range.start + offset, message));
         }
     }
-    if failures.is_empty() { Ok(survey) } else { Err(Failures(failures)) }
+    if surveyor.failures.is_empty() { Ok(surveyor.survey) } else { Err(Failures(surveyor.failures)) }
+}
+
+struct Surveyor<'s> {
+    lines: &'s Lines<'s>,
+    options: &'s Options,
+    /// Name and namespace of what a list brings for the function that reads it.
+    function: Option<(Option<String>, Option<String>)>,
+    survey: Survey,
+    failures: Vec<Failure>,
+}
+
+impl Surveyor<'_> {
+    /// Looks through a document that begins at an offset of the source: piece by piece, if it is a long list.
+    fn document(&mut self, text: &str, start: usize, apart: bool) -> Result<(), ParseError> {
+        if let Some(pieces) = Pieces::of(text) {
+            let mut piecemeal = Surveyor { survey: Survey::default(), failures: Vec::new(), function: None, ..*self };
+            if piecemeal.pieces(text, &pieces, start, apart).is_ok() {
+                self.function = piecemeal.function;
+                self.survey.resources.append(&mut piecemeal.survey.resources);
+                self.survey.remarks.append(&mut piecemeal.survey.remarks);
+                self.failures.append(&mut piecemeal.failures);
+                return Ok(());
+            }
+        }
+        self.piece(text, &Scope::Document, &|offset| start + offset, apart)
+    }
+
+    /// Looks through a list item by item.
+    fn pieces(&mut self, text: &str, pieces: &Pieces, start: usize, apart: bool) -> Result<(), ParseError> {
+        self.piece(&pieces.frame, &Scope::Document, &|offset| start + pieces.list.outside(offset), apart)?;
+        for item in &pieces.list.items {
+            let item_text = &text[item.clone()];
+            if scan::may_configure(item_text.as_bytes()) {
+                self.piece(item_text, &pieces.scope, &|offset| start + item.start + offset, apart)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks through a piece, whose offsets `place` turns into those of the source.
+    fn piece(
+        &mut self,
+        text: &str,
+        scope: &Scope,
+        place: &dyn Fn(usize) -> usize,
+        apart: bool,
+    ) -> Result<(), ParseError> {
+        let tree = Tree::parse(text)?;
+        scope.fit(&tree)?;
+        let Ok(value) = tree.value() else { return Ok(()) };
+        let found = scope.look(&value, &self.options.workloads);
+        if let Some(object) = &found.function_config {
+            self.function = Some(owned_id(object));
+            self.configuration(&tree, object, place, true);
+        }
+        for object in &found.configurations {
+            // A function's own configuration is often one of the items too.
+            if self.function != Some(owned_id(object)) {
+                self.configuration(&tree, object, place, apart);
+            }
+        }
+        Ok(())
+    }
+
+    fn configuration(&mut self, tree: &Tree<'_>, object: &Object<'_>, place: &dyn Fn(usize) -> usize, apart: bool) {
+        let name = ObjectReference::from(object);
+        let offset = |at: &Path| place(super::document::offset_of(tree, at));
+        match resource::read(object.value) {
+            Ok(resource) => {
+                self.survey.remarks.extend(resource.warnings().into_iter().map(|problem| Remark {
+                    position: self.lines.position(offset(&object.at.join(&problem.at))),
+                    object: Some(name.clone()),
+                    field: problem.at.to_string(),
+                    reason: Reason::ConfigurationWarning,
+                    detail: problem.to_string(),
+                }));
+                let everywhere = apart && object.namespace().is_none();
+                self.survey.resources.push((resource, everywhere));
+            }
+            Err(problems) => self.failures.extend(problems.into_iter().map(|problem| {
+                let at = object.at.join(&problem.at);
+                let message = format!("{name}: {problem}");
+                let is_single = object.value.at(&problem.at).is_some_and(|value| value.as_scalar().is_some());
+                let shown = problem.shown && is_single;
+                match tree.locate(at.steps()).filter(|_| shown).map(|id| tree.node(id)) {
+                    Some(node) => Failure::of_value(self.lines, place(node.start)..place(node.end), message),
+                    None => Failure::at(self.lines, offset(&at), message),
+                }
+            })),
+        }
+    }
+}
+
+fn owned_id(object: &Object<'_>) -> (Option<String>, Option<String>) {
+    let (name, namespace) = object.id();
+    (name.map(str::to_owned), namespace.map(str::to_owned))
 }

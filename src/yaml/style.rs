@@ -22,7 +22,11 @@ impl Style {
         let text = tree.text;
         let json = tree.root().is_some_and(|root| is_json(tree, root));
         let mut step = None;
-        let mut list_offset = None;
+        // A list that is the root was taken out from below a key at the margin.
+        let mut list_offset = tree.root().and_then(|root| match tree.node(root).kind {
+            NodeKind::Sequence { flow: false } => Some(gaps::column(text, tree.node(root).start)),
+            _ => None,
+        });
         let mut spaced = None;
         for id in 0..tree.len() {
             let NodeKind::Mapping { flow } = tree.node(id).kind else { continue };
