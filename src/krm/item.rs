@@ -8,6 +8,9 @@ use crate::value::Value;
 use crate::yaml::BlockList;
 use std::ops::Range;
 
+/// The annotation by which kustomize knows an item again.
+const KUSTOMIZE_ID: &str = "kustomize.config.k8s.io/id";
+
 /// One item.
 #[derive(Debug)]
 pub(super) struct Item {
@@ -23,6 +26,8 @@ pub(super) struct Content {
     /// Empty where it does not say what it is.
     pub object: ObjectReference,
     pub file: Option<File>,
+    /// Whether it carries the id that kustomize gives to every item.
+    pub by_kustomize: bool,
 }
 
 /// The file that an item came from, as the orchestrator says.
@@ -53,7 +58,9 @@ impl Content {
             ));
         }
         let object = Object::read(value).map(|object| ObjectReference::from(&object)).unwrap_or_default();
-        Ok(Content { place, object, file: file_of(value) })
+        let annotations = value.dig(&["metadata", "annotations"]);
+        let by_kustomize = annotations.is_some_and(|annotations| annotations.get(KUSTOMIZE_ID).is_some());
+        Ok(Content { place, object, file: file_of(value), by_kustomize })
     }
 
     /// `item 3 (apps/chat.yaml)`

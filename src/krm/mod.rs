@@ -50,13 +50,15 @@ impl ResourceList<'_> {
     }
 
     /// The splices of an answer: those of the items, and the results behind those that other functions left.
+    /// To kustomize only what is more than information is told so.
     ///
     /// # Errors
     /// When the text does not come out as it is meant: a defect of ours.
     pub fn answer(&self, mut splices: Vec<Splice>, results: &[FunctionResult<'_>]) -> Result<Vec<Splice>, Failures> {
         let earlier = self.earlier_results();
-        let new: Vec<Value> = results.iter().map(FunctionResult::to_value).collect();
-        let new: Vec<Value> = new.into_iter().filter(|result| !earlier.contains(result)).collect();
+        let all = self.wants_information();
+        let told = results.iter().filter(|result| all || result.is_remarkable()).map(FunctionResult::to_value);
+        let new: Vec<Value> = told.filter(|result| !earlier.contains(result)).collect();
         if new.is_empty() {
             return Ok(splices);
         }

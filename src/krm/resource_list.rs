@@ -113,6 +113,12 @@ impl<'s> ResourceList<'s> {
         std::str::from_utf8(&self.bytes[self.range.clone()]).unwrap_or_default()
     }
 
+    /// Whether results of information are read by somebody: kustomize throws all results away, after it has
+    /// parsed them, which takes it longer than the function takes.
+    pub(super) fn wants_information(&self) -> bool {
+        !self.items.iter().any(|item| item.content.by_kustomize)
+    }
+
     /// What earlier functions found.
     pub(super) fn earlier_results(&self) -> &[Value<'static>] {
         &self.results

@@ -51,9 +51,14 @@ impl<'r> FunctionResult<'r> {
         FunctionResult { item, file: source.and_then(|item| item.content.file.as_ref()), level }
     }
 
+    /// Whether it is more than information.
+    pub(super) fn is_remarkable(&self) -> bool {
+        self.level != Level::Info
+    }
+
     /// What to do about it, where it is more than information.
     pub fn help(&self) -> Option<&'static str> {
-        (self.level != Level::Info).then(|| self.item.reason.remedy())
+        self.is_remarkable().then(|| self.item.reason.remedy())
     }
 
     /// As an entry of `results`.
