@@ -436,3 +436,42 @@ mod formats {
         assert_eq!(json["containers"], serde_json::json!([]));
     }
 }
+
+#[test]
+fn a_check_of_nothing_does_not_pass() {
+    for nothing in ["", "# a build that failed\n---\n"] {
+        assert_error(&prelit(here().path(), &["check"], nothing), "found nothing to check");
+        assert_eq!(prelit(here().path(), &["inject"], nothing).status.code(), Some(0), "a filter passes it on");
+    }
+    assert_eq!(prelit(here().path(), &["check", "-"], SERVICE).status.code(), Some(0));
+}
+
+#[test]
+fn a_function_on_a_command_line_says_what_it_is() {
+    let output = prelit(here().path(), &["fn"], SELECTED);
+    assert_eq!(output.status.code(), Some(1), "functions know success and failure");
+    assert_eq!(stdout(&output), "");
+    assert!(stderr(&output).contains("expected a ResourceList"), "{}", stderr(&output));
+    let help = prelit(here().path(), &["fn", "--help"], "");
+    assert!(stdout(&help).contains("kpt fn eval"), "{}", stdout(&help));
+}
+
+#[cfg(unix)]
+#[test]
+fn the_plugin_of_kustomize_is_a_link_that_can_be_put_there_again() {
+    let folder = here();
+    for _ in 0..2 {
+        let output = prelit(folder.path(), &["install-kustomize-plugin", "--dir", "plugins"], "");
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let place = "plugins/openlit.io/v1alpha1/autoinstrumentation/AutoInstrumentation";
+        assert_eq!(stdout(&output), format!("{place}\n"));
+        let link = folder.path().join(place);
+        assert!(link.symlink_metadata().unwrap().file_type().is_symlink());
+        assert_eq!(fs::read_dir(link.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
+        let plugin = std::process::Command::new(&link).arg("--version").output().unwrap();
+        assert!(stdout(&plugin).starts_with("AutoInstrumentation "), "{plugin:?}");
+    }
+    fs::write(folder.path().join("file"), "").unwrap();
+    let refused = prelit(folder.path(), &["install-kustomize-plugin", "--dir", "file"], "");
+    assert_error(&refused, "file/openlit.io/v1alpha1/autoinstrumentation/AutoInstrumentation");
+}

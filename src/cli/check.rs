@@ -13,10 +13,17 @@ use crate::render::{Action, Failures};
 ///
 /// # Errors
 ///
-/// Inputs or configuration that cannot be read; see [`doors::decide`].
+/// Inputs or configuration that cannot be read, see [`doors::decide`]; a stream without a document.
 pub fn run(arguments: &Check, talk: Talk) -> Result<Exit, Failures> {
     let options = options::options(Action::Inject, &arguments.configuration)?;
     let (_, outcome) = doors::decide(&arguments.inputs, &arguments.configuration, options, Keep::Nothing, talk)?;
+    let is_stream = arguments.inputs.paths.iter().all(|path| path.as_os_str() == "-");
+    if is_stream && outcome.report.counts.documents == 0 {
+        // A build that failed before the pipe would pass otherwise.
+        return Err(doors::error(
+            "<stdin>: found nothing to check; expected manifests (did what writes them fail? In a script, set -o pipefail)",
+        ));
+    }
     let items = outcome.report.items(Gate::Check);
     let shown = match arguments.format {
         CheckFormat::Text => {

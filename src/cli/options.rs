@@ -9,14 +9,14 @@ use crate::manifest::Row;
 use crate::render::lines::Lines;
 use crate::render::{Action, Failure, Failures, Options, Source};
 use crate::value::Value;
-use crate::yaml::{Tree, documents};
+use crate::yaml::Tree;
+use crate::yaml::documents::{documents, is_blank};
 use std::ops::Range;
 use std::path::Path;
 
 /// The first document of a text that is not blank, and where it begins.
 fn first_document(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let found =
-        documents(bytes).map(|document| document.text).find(|text| !bytes[text.clone()].trim_ascii().is_empty());
+    let found = documents(bytes).map(|document| document.text).find(|text| !is_blank(&bytes[text.clone()]));
     found.map(|text| (text.start, &bytes[text]))
 }
 

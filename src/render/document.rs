@@ -9,7 +9,7 @@ use crate::inject::engine::{ContainerVerdict, Verdict, Work};
 use crate::inject::state;
 use crate::manifest::{self, Object, PodTemplate, Workload};
 use crate::value::{Edit, Path, Value};
-use crate::yaml::documents::Document;
+use crate::yaml::documents::{Document, is_blank};
 use crate::yaml::edit::{self, Edited, Refusal};
 use crate::yaml::proof;
 use crate::yaml::tree::{ParseError, Tree};
@@ -48,7 +48,7 @@ pub(super) fn decide(run: &Run, source: &Source<'_>, document: &Document) -> Res
             "the document goes on behind its ---, which kubectl refuses; expected it on the next line",
         ));
     }
-    if is_blank(text) {
+    if is_blank(bytes) {
         return Ok(DocumentResult::default());
     }
     let mut result = decide_text(run, text)?;
@@ -64,11 +64,6 @@ pub(super) fn decide(run: &Run, source: &Source<'_>, document: &Document) -> Res
         }
     }
     Ok(result)
-}
-
-/// Whether a document holds nothing but comments and directives: what stands before a first `---`.
-fn is_blank(text: &str) -> bool {
-    text.lines().all(|line| line.trim_start().is_empty() || line.trim_start().starts_with('#') || line.starts_with('%'))
 }
 
 /// Decides a document's text: a list item by item, if it can be taken apart.

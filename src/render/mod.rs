@@ -13,12 +13,13 @@ pub mod report;
 mod scan;
 mod survey;
 
+use crate::api::resource::AutoInstrumentation;
 use crate::api::settings::Settings;
 use crate::api::{Reason, names};
 use crate::inject::engine::Engine;
 use crate::manifest::Row as KindRow;
 use crate::yaml;
-use crate::yaml::documents::{Document, documents};
+use crate::yaml::documents::{Document, documents, is_blank};
 use document::{DocumentResult, Failed};
 use lines::Lines;
 use rayon::prelude::*;
@@ -139,7 +140,12 @@ impl Run {
         }
         let (mut resources, mut remarks) = (Vec::new(), Vec::new());
         for survey in found.into_iter().chain(surveys) {
-            resources.extend(survey.resources);
+            for (resource, everywhere) in survey.resources {
+                // What is given apart often stands among the manifests too.
+                if !resources.iter().any(|(known, _): &(AutoInstrumentation, bool)| *known == resource) {
+                    resources.push((resource, everywhere));
+                }
+            }
             remarks.extend(survey.remarks);
         }
         let kinds = crate::manifest::kind_names(&options.workloads);
@@ -178,7 +184,7 @@ impl Run {
         let concerned = self.scan.may_concern(source.bytes);
         let mut work: Vec<Document> = Vec::new();
         for document in documents(source.bytes) {
-            rendered.report.counts.documents += 1;
+            rendered.report.counts.documents += usize::from(!is_blank(&source.bytes[document.text.clone()]));
             let bytes = &source.bytes[document.text.start..document_end(&document)];
             if self.options.thorough || concerned && self.scan.must_parse(bytes) {
                 work.push(document);

@@ -101,7 +101,7 @@ pub struct Counts {
     pub files_left_alone: usize,
     /// Files that changed.
     pub files_changed: usize,
-    /// Documents in them.
+    /// Documents in them that hold more than comments.
     pub documents: usize,
     /// Pod templates that were looked at.
     pub templates: usize,

@@ -85,6 +85,12 @@ impl Iterator for Documents<'_> {
     }
 }
 
+/// Whether a document holds nothing but comments and directives: what stands before a first `---`.
+pub fn is_blank(text: &[u8]) -> bool {
+    text.split(|byte| *byte == b'\n')
+        .all(|line| line.starts_with(b"%") || matches!(line.trim_ascii_start().first(), None | Some(b'#')))
+}
+
 /// The length of a byte order mark at the start of `bytes`.
 pub fn byte_order_mark(bytes: &[u8]) -> usize {
     if bytes.starts_with("\u{feff}".as_bytes()) { 3 } else { 0 }
