@@ -6,8 +6,8 @@
 //!
 //! | floor | module | what it knows |
 //! |---|---|---|
-//! | 5 | [`cli`] | bytes, files, terminals; no injection rule |
-//! | 4 | [`krm`] | the protocol of KRM functions: a list in, the same list out |
+//! | 6 | [`cli`] | bytes, files, terminals; no injection rule |
+//! | 5 | [`krm`] | the protocol of KRM functions: a list in, the same list out |
 //! | 4 | [`render`] | streams and trees of manifests in, the same out, instrumented |
 //! | 3 | [`inject`] | the engine: pure functions, no I/O, no text, no clock |
 //! | 2 | [`manifest`] | which objects hold pod templates, and where |
