@@ -475,3 +475,16 @@ fn the_plugin_of_kustomize_is_a_link_that_can_be_put_there_again() {
     let refused = prelit(folder.path(), &["install-kustomize-plugin", "--dir", "file"], "");
     assert_error(&refused, "file/openlit.io/v1alpha1/autoinstrumentation/AutoInstrumentation");
 }
+
+#[test]
+fn a_configuration_whose_aliases_stand_for_too_much_is_said_to_be_that() {
+    let mut text = "apiVersion: openlit.io/v1alpha1\nkind: AutoInstrumentation\nmetadata:\n  a0: &a0 [x]\n".to_owned();
+    for depth in 1..8 {
+        let below = vec![format!("*a{}", depth - 1); 10].join(", ");
+        text.push_str(&format!("  a{depth}: &a{depth} [{below}]\n"));
+    }
+    let folder = here();
+    fs::write(folder.path().join("ai.yaml"), text).unwrap();
+    let refused = prelit(folder.path(), &["inject", "--config", "ai.yaml"], SERVICE);
+    assert_error(&refused, "alias");
+}

@@ -51,7 +51,7 @@ impl Survey {
 fn survey(source: &Source<'_>, options: &Options, apart: bool) -> Result<Survey, Failures> {
     let lines = Lines::new(source.name, source.bytes);
     let mut surveyor =
-        Surveyor { lines: &lines, options, function: None, survey: Survey::default(), failures: Vec::new() };
+        Surveyor { lines: &lines, options, apart, function: None, survey: Survey::default(), failures: Vec::new() };
     for document in documents(source.bytes) {
         let range = document.text;
         let bytes = &source.bytes[range.clone()];
@@ -60,9 +60,7 @@ fn survey(source: &Source<'_>, options: &Options, apart: bool) -> Result<Survey,
         }
         let looked = std::str::from_utf8(bytes)
             .map_err(|error| (error.valid_up_to(), "the text is not UTF-8; expected UTF-8".to_owned()))
-            .and_then(|text| {
-                surveyor.document(text, range.start, apart).map_err(|error| (error.offset, error.message))
-            });
+            .and_then(|text| surveyor.document(text, range.start).map_err(|error| (error.offset, error.message)));
         if let Err((offset, message)) = looked
             && apart
         {
@@ -75,6 +73,8 @@ fn survey(source: &Source<'_>, options: &Options, apart: bool) -> Result<Survey,
 struct Surveyor<'s> {
     lines: &'s Lines<'s>,
     options: &'s Options,
+    /// Whether the source is a file of configurations.
+    apart: bool,
     /// Name and namespace of what a list brings for the function that reads it.
     function: Option<(Option<String>, Option<String>)>,
     survey: Survey,
@@ -83,43 +83,37 @@ struct Surveyor<'s> {
 
 impl Surveyor<'_> {
     /// Looks through a document that begins at an offset of the source: piece by piece, if it is a long list.
-    fn document(&mut self, text: &str, start: usize, apart: bool) -> Result<(), ParseError> {
+    fn document(&mut self, text: &str, start: usize) -> Result<(), ParseError> {
+        self.function = None;
         if let Some(pieces) = Pieces::of(text) {
             let mut piecemeal = Surveyor { survey: Survey::default(), failures: Vec::new(), function: None, ..*self };
-            if piecemeal.pieces(text, &pieces, start, apart).is_ok() {
-                self.function = piecemeal.function;
+            if piecemeal.pieces(text, &pieces, start).is_ok() {
                 self.survey.resources.append(&mut piecemeal.survey.resources);
                 self.survey.remarks.append(&mut piecemeal.survey.remarks);
                 self.failures.append(&mut piecemeal.failures);
                 return Ok(());
             }
         }
-        self.piece(text, &Scope::Document, &|offset| start + offset, apart)
+        self.piece(text, &Scope::Document, &|offset| start + offset)
     }
 
     /// Looks through a list item by item.
-    fn pieces(&mut self, text: &str, pieces: &Pieces, start: usize, apart: bool) -> Result<(), ParseError> {
-        self.piece(&pieces.frame, &Scope::Document, &|offset| start + pieces.list.outside(offset), apart)?;
+    fn pieces(&mut self, text: &str, pieces: &Pieces, start: usize) -> Result<(), ParseError> {
+        self.piece(&pieces.frame, &Scope::Document, &|offset| start + pieces.list.outside(offset))?;
         for item in &pieces.list.items {
             let item_text = &text[item.clone()];
             if scan::may_configure(item_text.as_bytes()) {
-                self.piece(item_text, &pieces.scope, &|offset| start + item.start + offset, apart)?;
+                self.piece(item_text, &pieces.scope, &|offset| start + item.start + offset)?;
             }
         }
         Ok(())
     }
 
     /// Looks through a piece, whose offsets `place` turns into those of the source.
-    fn piece(
-        &mut self,
-        text: &str,
-        scope: &Scope,
-        place: &dyn Fn(usize) -> usize,
-        apart: bool,
-    ) -> Result<(), ParseError> {
+    fn piece(&mut self, text: &str, scope: &Scope, place: &dyn Fn(usize) -> usize) -> Result<(), ParseError> {
         let tree = Tree::parse(text)?;
         scope.fit(&tree)?;
-        let Ok(value) = tree.value() else { return Ok(()) };
+        let value = tree.value()?;
         let found = scope.look(&value, &self.options.workloads);
         if let Some(object) = &found.function_config {
             self.function = Some(owned_id(object));
@@ -128,12 +122,13 @@ impl Surveyor<'_> {
         for object in &found.configurations {
             // A function's own configuration is often one of the items too.
             if self.function != Some(owned_id(object)) {
-                self.configuration(&tree, object, place, apart);
+                self.configuration(&tree, object, place, self.apart);
             }
         }
         Ok(())
     }
 
+    /// Reads one of them, which was given `apart` or stands among the manifests.
     fn configuration(&mut self, tree: &Tree<'_>, object: &Object<'_>, place: &dyn Fn(usize) -> usize, apart: bool) {
         let name = ObjectReference::from(object);
         let offset = |at: &Path| place(super::document::offset_of(tree, at));
