@@ -2,11 +2,11 @@
 //! is not as the protocol says is an error here; what the items hold is not looked at.
 
 use super::item::{self, Content};
-use super::{ITEMS, RESULTS};
+use super::RESULTS;
 use crate::api::names;
 use crate::api::settings::{self, Given};
 use crate::manifest::Object;
-use crate::manifest::workload::{FUNCTION_CONFIG, FUNCTION_GROUP, is_resource_list};
+use crate::manifest::workload::{FUNCTION_CONFIG, FUNCTION_GROUP, ITEMS};
 use crate::value::{Path, Value};
 use crate::yaml::block_list::{BlockList, is_one_item};
 use crate::yaml::documents::{documents, is_blank};
@@ -130,18 +130,17 @@ fn value_of<'t>(tree: &'t Tree<'_>) -> Result<Value<'t>, Misread> {
 
 /// Looks at kind and version.
 fn check_head(tree: &Tree<'_>, value: &Value<'_>) -> Result<(), Misread> {
-    let text = |key: &str| value.get(key).and_then(Value::as_text).unwrap_or_default();
-    let (kind, api_version) = (text("kind"), text("apiVersion"));
-    if !is_resource_list(kind, api_version) {
-        let found = if kind.is_empty() { "no kind".to_owned() } else { format!("{api_version} {kind}") };
+    let object = Object::read(value);
+    let Some(Object { api_version, .. }) = object.as_ref().filter(|object| object.is_resource_list()) else {
+        let found = object.map_or("no kind".to_owned(), |object| format!("{} {}", object.api_version, object.kind));
         return Err((
             0,
             format!(
                 "found {found}; expected a ResourceList ({FUNCTION_GROUP}/v1): for plain manifests use prelit inject"
             ),
         ));
-    }
-    if !VERSIONS.iter().any(|version| api_version == format!("{FUNCTION_GROUP}/{version}")) {
+    };
+    if !VERSIONS.iter().any(|version| *api_version == format!("{FUNCTION_GROUP}/{version}")) {
         let node = tree.locate(Path::keys(&["apiVersion"]).steps());
         return Err((
             node.map_or(0, |id| tree.node(id).start),

@@ -1,7 +1,7 @@
 //! One item of a list: where it stands, and the file that it came from.
 
 use crate::manifest::Object;
-use crate::manifest::workload::FUNCTION_GROUP;
+use crate::manifest::workload::{FUNCTION_GROUP, ITEMS};
 use crate::render::lines::Lines;
 use crate::render::report::{ObjectReference, Position};
 use crate::value::Value;
@@ -88,7 +88,7 @@ impl Extent {
 /// The item that holds an offset of a text that is no YAML, as far as lines tell, with the file that its
 /// annotation names.
 pub(super) fn around(text: &str, offset: usize) -> Option<String> {
-    let list = BlockList::of(text, super::ITEMS)?;
+    let list = BlockList::of(text, ITEMS)?;
     let place =
         list.items.iter().position(|item| item.contains(&offset) || item.end == offset && offset == text.len())?;
     let path = text[list.items[place].clone()].lines().find_map(|line| {

@@ -19,9 +19,6 @@ use crate::render::{Failures, Options, Rendered, Run, Source, Splice, Survey};
 use crate::value::{Edit, Path, Value};
 use crate::yaml::{Tree, edit, proof};
 
-/// The key of a list's items.
-const ITEMS: &str = "items";
-
 /// The key of a list under which functions say what they found.
 const RESULTS: &str = "results";
 

@@ -15,10 +15,8 @@ pub const FUNCTION_GROUP: &str = "config.kubernetes.io";
 /// The key of a `ResourceList` under which a function's own configuration stands.
 pub const FUNCTION_CONFIG: &str = "functionConfig";
 
-/// Whether an object is what a KRM function reads and writes.
-pub fn is_resource_list(kind: &str, api_version: &str) -> bool {
-    kind == "ResourceList" && group_of(api_version) == FUNCTION_GROUP
-}
+/// The key of a list of objects under which they stand.
+pub const ITEMS: &str = "items";
 
 /// How deep lists may stand in lists.
 const MAX_LIST_DEPTH: usize = 16;
@@ -68,6 +66,11 @@ impl<'v> Object<'v> {
     /// `metadata.namespace`
     pub fn namespace(&self) -> Option<&'v str> {
         self.value.dig(&["metadata", "namespace"]).and_then(Value::as_text).filter(|namespace| !namespace.is_empty())
+    }
+
+    /// Whether it is what a KRM function reads and writes, of whatever version.
+    pub fn is_resource_list(&self) -> bool {
+        self.kind == "ResourceList" && group_of(self.api_version) == FUNCTION_GROUP
     }
 
     /// Whether it is an `AutoInstrumentation`, of whatever version.
@@ -138,7 +141,7 @@ pub fn workloads_of_items<'v>(
 pub fn inherited_from<'v>(list: &Object<'v>) -> Option<(Option<&'v str>, Option<&'v str>)> {
     let of = list.kind.strip_suffix("List")?;
     // Those of a plain `List`, and of a function's, say themselves what they are.
-    let says_nothing = of.is_empty() || is_resource_list(list.kind, list.api_version);
+    let says_nothing = of.is_empty() || list.is_resource_list();
     Some(if says_nothing { (None, None) } else { (Some(of), Some(list.api_version)) })
 }
 
@@ -164,20 +167,19 @@ fn look<'v>(
     found: &mut Found<'v>,
 ) {
     let Some(object) = Object::inheriting(value, at, inherited) else { return };
-    let (kind, api_version) = (object.kind, object.api_version);
-    if is_resource_list(kind, api_version)
+    if object.is_resource_list()
         && let Some(config) = value.get(FUNCTION_CONFIG)
     {
         let config = Object::inheriting(config, object.at.key(FUNCTION_CONFIG), (None, None));
         found.function_config = config.filter(Object::is_configuration);
     }
-    let items = inherited_from(&object).and_then(|inherited| Some((inherited, value.get("items")?.as_list()?)));
+    let items = inherited_from(&object).and_then(|inherited| Some((inherited, value.get(ITEMS)?.as_list()?)));
     if let Some((inherited, items)) = items {
         if depth == 0 {
             found.too_deep = true;
             return;
         }
-        let at = object.at.key("items");
+        let at = object.at.key(ITEMS);
         for (index, item) in items.iter().enumerate() {
             look(item, at.index(index), inherited, extra, depth - 1, found);
         }
@@ -187,7 +189,7 @@ fn look<'v>(
         found.configurations.push(object);
         return;
     }
-    let mut rows = kinds::rows(group_of(api_version), kind, extra).peekable();
+    let mut rows = kinds::rows(group_of(object.api_version), object.kind, extra).peekable();
     let Some(first) = rows.peek() else { return };
     let knative = first.knative || is_serverless(first, &object);
     let only_refers = first.only_refers;

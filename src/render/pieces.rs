@@ -1,13 +1,11 @@
 //! A document as the pieces that are read one by one: a list of objects as its frame and its items, so that a
 //! list of thousands costs the memory of one, and every core works on it; anything else as a whole.
 
+use crate::manifest::workload::ITEMS;
 use crate::manifest::{self, Found, Object, Row};
 use crate::value::Value;
 use crate::yaml::block_list::{BlockList, is_one_item};
 use crate::yaml::{ParseError, Tree};
-
-/// The key of a list's items.
-const ITEMS: &str = "items";
 
 /// A list that can be taken apart.
 #[derive(Debug)]
