@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_has_no_position_names_the_tool() {
-        let failure = Failure { position: None, message: "x.yaml: no such file".to_owned(), source_line: None };
+        let failure = Failure::new("x.yaml: no such file");
         assert_eq!(errors(&[failure], Style::PLAIN), "prelit: x.yaml: no such file\n");
     }
 }

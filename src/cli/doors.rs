@@ -59,7 +59,7 @@ pub fn decide(
 
 /// An error without a position.
 pub fn error(message: &str) -> Failures {
-    Failures(vec![Failure { position: None, message: message.to_owned(), source_line: None }])
+    Failures(vec![Failure::new(message)])
 }
 
 /// Writes to stdout, as a whole.

@@ -107,7 +107,7 @@ pub fn read(input: &Input) -> Result<Vec<u8>, Failures> {
     };
     result.map_err(|error| {
         let message = format!("{}: cannot be read: {error}", input.name);
-        Failures(vec![Failure { position: None, message, source_line: None }])
+        Failures(vec![Failure::new(message)])
     })
 }
 
@@ -117,7 +117,7 @@ pub fn read(input: &Input) -> Result<Vec<u8>, Failures> {
 ///
 /// A terminal, what cannot be read, or is larger than any manifest.
 pub fn sent() -> Result<Vec<u8>, Failures> {
-    let wrong = |message: String| Failures(vec![Failure { position: None, message, source_line: None }]);
+    let wrong = |message: String| Failures(vec![Failure::new(message)]);
     if io::stdin().is_terminal() {
         return Err(wrong(format!("{STDIN}: found a terminal; expected what kustomize or kpt send, a ResourceList")));
     }
@@ -189,11 +189,7 @@ impl Found {
         self.inputs.folders = true;
         let real_root = fs::canonicalize(root).map_err(|error| failure(root, &error))?;
         for entry in walk(root, exclude) {
-            let entry = entry.map_err(|error| Failure {
-                position: None,
-                message: format!("{}: cannot be listed: {error}", shown(root)),
-                source_line: None,
-            })?;
+            let entry = entry.map_err(|error| Failure::new(format!("{}: cannot be listed: {error}", shown(root))))?;
             let path = entry.path();
             if !is_manifest_name(path) && !is_kustomization(path) {
                 continue;
@@ -316,10 +312,8 @@ impl Exclude {
         if globs.is_empty() {
             return Ok(Exclude(None));
         }
-        let wrong = |glob: &str, error: ignore::Error| Failure {
-            position: None,
-            message: format!("--exclude {glob}: {error}, expected a pattern as in .gitignore"),
-            source_line: None,
+        let wrong = |glob: &str, error: ignore::Error| {
+            Failure::new(format!("--exclude {glob}: {error}, expected a pattern as in .gitignore"))
         };
         let mut builder = GitignoreBuilder::new("");
         builder.allow_unclosed_class(false);
@@ -394,7 +388,7 @@ fn shown(path: &Path) -> String {
 
 fn failure(path: &Path, error: &io::Error) -> Failure {
     let expected = if error.kind() == io::ErrorKind::NotFound { ", expected a file, a folder or -" } else { "" };
-    Failure { position: None, message: format!("{}: {error}{expected}", shown(path)), source_line: None }
+    Failure::new(format!("{}: {error}{expected}", shown(path)))
 }
 
 #[cfg(test)]

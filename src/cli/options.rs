@@ -67,7 +67,7 @@ fn options_of(
     for text in from_settings.chain(&configuration.workload) {
         match Row::parse(text) {
             Ok(row) => workloads.push(row),
-            Err(error) => failures.push(said(format!("workload `{text}`: {error}"))),
+            Err(error) => failures.push(Failure::new(format!("workload `{text}`: {error}"))),
         }
     }
     let namespace = configuration.namespace.clone();
@@ -104,10 +104,10 @@ fn settings(configuration: &Configuration, list: Option<&ResourceList<'_>>) -> R
     let is_set = |name: &str| configuration.set.iter().any(|(set, _)| set == name);
     let function_of = |name: &str| by_function.filter(|(_, given)| given.pairs.iter().any(|(given, _)| given == name));
     let failure = |problem: SettingProblem| match (function_of(&problem.name), &file) {
-        _ if is_set(&problem.name) => said(problem.to_string()),
+        _ if is_set(&problem.name) => Failure::new(problem.to_string()),
         (Some((list, _)), _) => list.setting_failure(&problem),
         (None, Some((name, bytes))) => in_file(name, bytes, &problem),
-        (None, None) => said(problem.to_string()),
+        (None, None) => Failure::new(problem.to_string()),
     };
     match settings::read(pairs.into_iter()) {
         Ok(settings) if failures.is_empty() => return Ok(settings),
@@ -163,14 +163,13 @@ fn in_file(name: &str, bytes: &[u8], problem: &SettingProblem) -> Failure {
     if let Some(line) = problem.line {
         // A line that is no setting may be anything: it is not shown.
         let name = if problem.name.is_empty() { String::new() } else { format!("{}: ", problem.name) };
-        let position = Some(lines.position(start_of_line(bytes, line)));
-        return Failure { position, message: format!("{name}{}", problem.message), source_line: None };
+        return Failure::without_line(&lines, start_of_line(bytes, line), format!("{name}{}", problem.message));
     }
     let message = problem.to_string();
     match value_in_map(bytes, &problem.name).or_else(|| value_in_lines(bytes, &problem.name)) {
         Some((value, true)) if problem.shown => Failure::of_value(&lines, value, message),
         Some((value, _)) => Failure::at(&lines, value.start, message),
-        None => Failure { position: Some(lines.position(0)), message, source_line: None },
+        None => Failure::without_line(&lines, 0, message),
     }
 }
 
@@ -223,18 +222,14 @@ pub fn sources(configs: &[(String, Vec<u8>)]) -> Vec<Source<'_>> {
 
 fn read_file(path: &Path) -> Result<(String, Vec<u8>), Failures> {
     if path.as_os_str() == "-" {
-        return Err(Failures(vec![said(
-            "-: stdin holds manifests only; expected a file for --config and --settings".to_owned(),
+        return Err(Failures(vec![Failure::new(
+            "-: stdin holds manifests only; expected a file for --config and --settings",
         )]));
     }
     let name = path.to_string_lossy().into_owned();
     let input =
         Input { name, path: Some(path.to_path_buf()), named: true, regular: true, left_alone: None, renamed: None };
     files::read(&input).map(|bytes| (input.name, bytes))
-}
-
-fn said(message: String) -> Failure {
-    Failure { position: None, message, source_line: None }
 }
 
 #[cfg(test)]

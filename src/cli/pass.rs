@@ -102,7 +102,7 @@ pub fn run(
         let Rendered { splices, mut report } = run.render(&source(input, lenience, bytes))?;
         if !(Part { bytes, splices: &splices }).is_sound() {
             let message = format!("{}: internal error: the edits overlap; nothing was written", input.name);
-            return Err(Failures(vec![Failure { position: None, message, source_line: None }]));
+            return Err(Failures(vec![Failure::new(message)]));
         }
         if let Some((renaming, shown)) = &input.renamed {
             renaming.warn(shown, &mut report);
@@ -165,13 +165,8 @@ fn foreign(input: &Input, thorough: bool) -> Report {
     let mut report = Report::default();
     // That a kustomization is no workload needs no saying.
     if thorough && !input.path.as_deref().is_some_and(is_kustomization) {
-        report.remarks.push(Remark {
-            position: Position { file: input.name.clone(), line: 1, column: 1 },
-            object: None,
-            field: String::new(),
-            reason: Reason::NotKubernetes,
-            detail: String::new(),
-        });
+        let position = Position { file: input.name.clone(), line: 1, column: 1 };
+        report.remarks.push(Remark::on_source(position, Reason::NotKubernetes));
     }
     report
 }

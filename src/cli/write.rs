@@ -178,7 +178,7 @@ fn put_back(replaced: Vec<(PathBuf, Option<TempPath>)>) -> Vec<Failure> {
 }
 
 fn failure(path: &Path, what: &str, error: &io::Error) -> Failure {
-    Failure { position: None, message: format!("{}: {what}: {error}", path.display()), source_line: None }
+    Failure::new(format!("{}: {what}: {error}", path.display()))
 }
 
 #[cfg(test)]

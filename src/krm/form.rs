@@ -1,8 +1,8 @@
 //! The form of a list: its head, its items, the function's configuration and the results of others. Every part that
 //! is not as the protocol says is an error here; what the items hold is not looked at.
 
-use super::item::{self, Content};
 use super::RESULTS;
+use super::item::{self, Content};
 use crate::api::names;
 use crate::api::settings::{self, Given};
 use crate::manifest::Object;

@@ -126,8 +126,7 @@ impl<'s> ResourceList<'s> {
 
     /// A failure that no item is to blame for.
     pub(super) fn failure(&self, message: String) -> Failure {
-        let position = Lines::new(self.name, self.bytes).position(self.range.start);
-        Failure { position: Some(position), message, source_line: None }
+        Failure::without_line(&Lines::new(self.name, self.bytes), self.range.start, message)
     }
 
     /// The item that holds a position.

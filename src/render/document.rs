@@ -3,7 +3,7 @@
 use super::lines::Lines;
 use super::pieces::{Pieces, Scope};
 use super::report::{ObjectReference, Position, Remark, Row, State};
-use super::{Action, Failure, Failures, PARALLEL, Rendered, Run, Source, Splice, shifted};
+use super::{Action, Failure, Failures, Rendered, Run, Source, Splice, shifted, side_by_side};
 use crate::api::{Finding, Reason};
 use crate::inject::engine::{ContainerVerdict, Verdict, Work};
 use crate::inject::state;
@@ -13,7 +13,6 @@ use crate::yaml::documents::{Document, is_blank};
 use crate::yaml::edit::{self, Edited, Refusal};
 use crate::yaml::proof;
 use crate::yaml::tree::{ParseError, Tree};
-use rayon::prelude::*;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -80,13 +79,8 @@ fn decide_text(run: &Run, text: &str) -> Result<DocumentResult, Failed> {
 fn decide_pieces(run: &Run, text: &str, pieces: &Pieces) -> Result<Option<DocumentResult>, Failed> {
     let items = &pieces.list.items;
     let decide = |item: &Range<usize>| decide_piece(run, &text[item.clone()], &pieces.scope);
-    let results: Vec<Result<DocumentResult, Failed>> = if items.len() >= PARALLEL {
-        items.par_iter().map(decide).collect()
-    } else {
-        items.iter().map(decide).collect()
-    };
     let mut whole = DocumentResult::default();
-    for (item, result) in items.iter().zip(results) {
+    for (item, result) in items.iter().zip(side_by_side(items, decide)) {
         match result {
             Ok(result) => whole.add(result, item.start),
             Err(Failed::Unparsable(_)) => return Ok(None),

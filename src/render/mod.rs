@@ -20,7 +20,6 @@ use crate::inject::engine::Engine;
 use crate::manifest::Row as KindRow;
 use crate::yaml;
 use crate::yaml::documents::{Document, documents, is_blank};
-use document::{DocumentResult, Failed};
 use lines::Lines;
 use rayon::prelude::*;
 use report::{Position, Remark, Report};
@@ -94,6 +93,16 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// A failure that stands nowhere in a source.
+    pub fn new(message: impl Into<String>) -> Self {
+        Failure { position: None, message: message.into(), source_line: None }
+    }
+
+    /// A failure at an offset whose line is not to be shown: it says nothing, or may be a secret.
+    pub fn without_line(lines: &Lines<'_>, offset: usize, message: impl Into<String>) -> Self {
+        Failure { position: Some(lines.position(offset)), ..Failure::new(message) }
+    }
+
     /// A failure at an offset of a source: of the line only the key is shown.
     pub fn at(lines: &Lines<'_>, offset: usize, message: impl Into<String>) -> Self {
         Failure { position: Some(lines.position(offset)), message: message.into(), source_line: lines.key_line(offset) }
@@ -108,9 +117,6 @@ impl Failure {
         }
     }
 }
-
-/// Documents are decided side by side from this number on.
-const PARALLEL: usize = 8;
 
 /// A run, ready to render its sources in any order.
 #[derive(Debug)]
@@ -169,7 +175,7 @@ impl Run {
         let mut rendered = Rendered::default();
         rendered.report.counts.files = 1;
         if let Some(reason) = source.left_alone {
-            rendered.report.remarks.push(remark_on_file(&lines, reason));
+            rendered.report.remarks.push(Remark::on_source(lines.position(0), reason));
             rendered.report.counts.files_left_alone = 1;
             return Ok(rendered);
         }
@@ -177,7 +183,7 @@ impl Run {
             return unreadable(source, &lines, rendered, message);
         }
         if source.lenient && memchr::memmem::find(source.bytes, b"apiVersion").is_none() {
-            rendered.report.remarks.push(remark_on_file(&lines, Reason::NotKubernetes));
+            rendered.report.remarks.push(Remark::on_source(lines.position(0), Reason::NotKubernetes));
             rendered.report.counts.files_left_alone = 1;
             return Ok(rendered);
         }
@@ -193,11 +199,7 @@ impl Run {
             }
         }
         let decide = |document: &Document| document::decide(self, source, document);
-        let results: Vec<Result<DocumentResult, Failed>> = if work.len() >= PARALLEL {
-            work.par_iter().map(decide).collect()
-        } else {
-            work.iter().map(decide).collect()
-        };
+        let results = side_by_side(&work, decide);
         let mut failures = Failures::default();
         for (document, result) in work.iter().zip(results) {
             match result {
@@ -222,14 +224,7 @@ impl Run {
 /// What is to be said of a document in which no pod template carries an injection, though our annotation stands in it.
 fn unreached_injection(source: &Source<'_>, lines: &Lines<'_>, document: &Range<usize>) -> Option<Remark> {
     let found = memchr::memmem::find(&source.bytes[document.clone()], names::ANNOTATION_INJECTION.as_bytes())?;
-    let position = lines.position(document.start + found);
-    Some(Remark {
-        position,
-        object: None,
-        field: String::new(),
-        reason: Reason::UnreachedInjection,
-        detail: String::new(),
-    })
+    Some(Remark::on_source(lines.position(document.start + found), Reason::UnreachedInjection))
 }
 
 /// A source that is no text: an error, or a remark.
@@ -240,12 +235,13 @@ fn unreadable(
     message: &str,
 ) -> Result<Rendered, Failures> {
     if source.lenient {
-        let mut remark = remark_on_file(lines, Reason::Unparsable);
-        message.clone_into(&mut remark.detail);
-        rendered.report.remarks.push(remark);
+        rendered
+            .report
+            .remarks
+            .push(Remark { detail: message.to_owned(), ..Remark::on_source(lines.position(0), Reason::Unparsable) });
         return Ok(rendered);
     }
-    Err(Failures(vec![Failure { position: Some(lines.position(0)), message: message.to_owned(), source_line: None }]))
+    Err(Failures(vec![Failure::without_line(lines, 0, message)]))
 }
 
 /// Where a document ends, with what stands behind its `...`.
@@ -261,8 +257,11 @@ fn not_utf8(bytes: &[u8]) -> Option<&'static str> {
     utf16.then_some("the text is UTF-16 or UTF-32; expected UTF-8")
 }
 
-fn remark_on_file(lines: &Lines<'_>, reason: Reason) -> Remark {
-    Remark { position: lines.position(0), object: None, field: String::new(), reason, detail: String::new() }
+/// What is made of each of these, in their order: on every core, if there are enough to be worth it.
+pub(crate) fn side_by_side<T: Sync, R: Send>(work: &[T], make: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
+    /// From this number on.
+    const ENOUGH: usize = 8;
+    if work.len() >= ENOUGH { work.par_iter().map(make).collect() } else { work.iter().map(make).collect() }
 }
 
 /// A range moved by an offset.

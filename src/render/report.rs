@@ -118,6 +118,13 @@ pub struct Report {
     pub counts: Counts,
 }
 
+impl Remark {
+    /// A remark on a whole file or document.
+    pub fn on_source(position: Position, reason: Reason) -> Self {
+        Remark { position, object: None, field: String::new(), reason, detail: String::new() }
+    }
+}
+
 impl Row {
     /// Whether two rows speak of the same template.
     fn is_beside(&self, other: &Row) -> bool {

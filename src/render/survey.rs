@@ -38,11 +38,7 @@ impl Survey {
         if survey.resources.is_empty() {
             let lines = Lines::new(source.name, source.bytes);
             let message = "no AutoInstrumentation (openlit.io/v1alpha1) was found; expected at least one";
-            return Err(Failures(vec![Failure {
-                position: Some(lines.position(0)),
-                message: message.to_owned(),
-                source_line: None,
-            }]));
+            return Err(Failures(vec![Failure::without_line(&lines, 0, message)]));
         }
         Ok(survey)
     }
