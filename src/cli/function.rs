@@ -41,7 +41,7 @@ pub fn run(arguments: &Function, talk: Talk) -> Result<Exit, Failures> {
         doors::say_barred(&items, ", so nothing was written");
     } else {
         let tense = if arguments.check { doors::Tense::Would } else { doors::Tense::Did };
-        doors::say_of(talk, &rendered.report, tense, &doors::plural(list.len(), "item"));
+        doors::say_of(talk, &rendered.report, tense, &doors::plural(list.item_count(), "item"));
     }
     Ok(if failed { Exit::Findings } else { Exit::Done })
 }

@@ -31,7 +31,7 @@ pub(super) struct Content {
 }
 
 /// The file that an item came from, as the orchestrator says.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 pub(super) struct File {
     pub path: String,
     /// The item's place in the file.

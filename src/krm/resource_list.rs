@@ -49,13 +49,8 @@ impl<'s> ResourceList<'s> {
     }
 
     /// How many items there are.
-    pub fn len(&self) -> usize {
+    pub fn item_count(&self) -> usize {
         self.items.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
     }
 
     /// What the function was given.
@@ -151,13 +146,15 @@ impl<'s> ResourceList<'s> {
         failures
     }
 
-    /// Items that are another one once more: an orchestrator keeps one of them, or refuses the list.
+    /// Items that are another one of their file once more: an orchestrator refuses the list, or keeps both. The same
+    /// name in two files is a package's own business.
     pub(super) fn duplicates(&self) -> impl Iterator<Item = Remark> {
         let mut seen = HashSet::new();
         let again = self.items.iter().filter(move |item| {
             let ObjectReference { api_version, kind, name, namespace } = &item.content.object;
             let is_named = !kind.is_empty() && !name.is_empty() && !name.ends_with('*');
-            is_named && !seen.insert((group_of(api_version), kind, name, namespace, &item.content.file))
+            let file = item.content.file.as_ref().map(|file| &file.path);
+            is_named && !seen.insert((group_of(api_version), kind, name, namespace, file))
         });
         again.map(|item| Remark {
             position: Position { file: self.name.to_owned(), line: item.extent.start.0, column: item.extent.start.1 },
