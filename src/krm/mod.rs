@@ -18,6 +18,7 @@ use crate::render::report::Item;
 use crate::render::{Failures, Options, Rendered, Run, Source, Splice, Survey};
 use crate::value::{Edit, Path, Value};
 use crate::yaml::{Tree, edit, proof};
+use std::collections::HashSet;
 
 /// The key of a list under which functions say what they found.
 const RESULTS: &str = "results";
@@ -53,9 +54,12 @@ impl ResourceList<'_> {
     /// When the text does not come out as it is meant: a defect of ours.
     pub fn answer(&self, mut splices: Vec<Splice>, results: &[FunctionResult<'_>]) -> Result<Vec<Splice>, Failures> {
         let earlier = self.earlier_results();
+        // As text, since there may be thousands of both, and many with the same message.
+        let known: HashSet<String> = earlier.iter().map(|result| result.to_json().to_string()).collect();
         let all = self.wants_information();
         let told = results.iter().filter(|result| all || result.is_remarkable()).map(FunctionResult::to_value);
-        let new: Vec<Value> = told.filter(|result| !earlier.contains(result)).collect();
+        let new: Vec<Value> =
+            told.filter(|result| known.is_empty() || !known.contains(&result.to_json().to_string())).collect();
         if new.is_empty() {
             return Ok(splices);
         }
