@@ -15,7 +15,7 @@ use crate::render::{Action, Failures};
 ///
 /// Inputs or configuration that cannot be read, see [`doors::decide`]; a stream without a document.
 pub fn run(arguments: &Check, talk: Talk) -> Result<Exit, Failures> {
-    let options = options::options(Action::Inject, &arguments.configuration)?;
+    let options = options::options(Action::Inject, &arguments.configuration, None)?;
     let (_, outcome) = doors::decide(&arguments.inputs, &arguments.configuration, options, Keep::Nothing, talk)?;
     let is_stream = arguments.inputs.paths.iter().all(|path| path.as_os_str() == "-");
     if is_stream && outcome.report.counts.documents == 0 {

@@ -11,6 +11,9 @@ use super::{Talk, stream};
 use crate::api::{Reason, Severity};
 use crate::render::report::{Item, Report, State, count};
 use crate::render::{Failure, Failures, Options};
+use crate::value::Value;
+use crate::yaml::Tree;
+use crate::yaml::documents::contents;
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, IsTerminal, Write};
 
@@ -33,7 +36,7 @@ pub fn decide(
         ));
     }
     let configs = options::configs(configuration)?;
-    let inputs = files::find(&arguments.paths, &arguments.exclude, options::yaml_value)?;
+    let inputs = files::find(&arguments.paths, &arguments.exclude, first_value)?;
     if inputs.inputs.is_empty() {
         // A path that matches nothing would pass every check.
         return Err(error(
@@ -55,6 +58,13 @@ pub fn decide(
         }
     }
     Ok((inputs, outcome))
+}
+
+/// The first document of a kustomization, as far as it can be read.
+fn first_value(bytes: &[u8]) -> Option<Value<'static>> {
+    let document = contents(bytes).next()?;
+    let tree = Tree::parse(std::str::from_utf8(&bytes[document]).ok()?).ok()?;
+    Some(tree.value().ok()?.into_owned())
 }
 
 /// An error without a position.

@@ -16,7 +16,7 @@ use std::fmt::Write;
 ///
 /// Inputs or configuration that cannot be read; see [`doors::decide`].
 pub fn run(arguments: &Explain, talk: Talk) -> Result<Exit, Failures> {
-    let mut options = options::options(Action::Inject, &arguments.configuration)?;
+    let mut options = options::options(Action::Inject, &arguments.configuration, None)?;
     options.thorough = true;
     let (_, outcome) = doors::decide(&arguments.inputs, &arguments.configuration, options, Keep::Nothing, talk)?;
     let shown = match arguments.format {

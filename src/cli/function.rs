@@ -18,7 +18,7 @@ pub fn run(arguments: &Function, talk: Talk) -> Result<Exit, Failures> {
     let bytes = files::sent()?;
     let list = ResourceList::read(files::STDIN, &bytes)?;
     let action = if arguments.remove { Action::Remove } else { Action::Inject };
-    let mut options = options::options_of_function(action, &arguments.configuration, &list)?;
+    let mut options = options::options(action, &arguments.configuration, Some(&list))?;
     options.force = arguments.findings.force;
     let configs = options::configs(&arguments.configuration)?;
     let rendered = list.render(options, &options::sources(&configs))?;

@@ -24,7 +24,7 @@ pub fn run(action: Action, arguments: &Edit, talk: Talk) -> Result<Exit, Failure
     if arguments.write && (paths.is_empty() || paths.iter().any(|path| path.as_os_str() == "-")) {
         return Err(doors::error("--write changes files in place, and stdin is none; expected files or folders"));
     }
-    let mut options = options::options(action, &arguments.configuration)?;
+    let mut options = options::options(action, &arguments.configuration, None)?;
     options.force = arguments.findings.force;
     let keep = match (arguments.write, arguments.diff) {
         (true, _) => Keep::Nothing,

@@ -15,6 +15,7 @@ pub mod options;
 pub mod pass;
 pub mod plugin;
 pub mod progress;
+pub mod settings_file;
 pub mod shell;
 pub mod stream;
 pub mod style;

@@ -9,7 +9,7 @@ use crate::manifest::Object;
 use crate::manifest::workload::{FUNCTION_CONFIG, FUNCTION_GROUP, ITEMS};
 use crate::value::{Path, Value};
 use crate::yaml::block_list::{BlockList, is_one_item};
-use crate::yaml::documents::{documents, is_blank};
+use crate::yaml::documents::contents;
 use crate::yaml::tree::{NodeKind, Tree};
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -68,7 +68,7 @@ impl Frame {
 /// # Errors
 /// When there is none, or another.
 pub(super) fn only_document(bytes: &[u8]) -> Result<Range<usize>, Misread> {
-    let mut found = documents(bytes).map(|document| document.text).filter(|range| !is_blank(&bytes[range.clone()]));
+    let mut found = contents(bytes);
     let first = found.next().ok_or((0, format!("found nothing; expected a ResourceList ({FUNCTION_GROUP}/v1)")))?;
     match found.next() {
         None => Ok(first),

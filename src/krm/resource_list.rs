@@ -58,24 +58,29 @@ impl<'s> ResourceList<'s> {
         &self.function_config
     }
 
-    /// A problem with a setting of the function's configuration, at its place.
-    pub fn setting_failure(&self, problem: &SettingProblem) -> Failure {
+    /// Problems with settings of the function's configuration, each at its place.
+    pub fn setting_failures(&self, problems: &[SettingProblem]) -> Vec<Failure> {
         let lines = Lines::new(self.name, self.bytes);
-        let message = format!("{FUNCTION_CONFIG}: {problem}");
-        let frame = self.frame.text(self.text());
-        let place = Tree::parse(&frame).ok().and_then(|tree| {
-            let value = tree.value().ok()?;
-            let config = value.get(FUNCTION_CONFIG)?;
-            let path = Path::keys(&[FUNCTION_CONFIG]).join(&settings::place(config, &problem.name));
+        // Read once, since there may be thousands of problems.
+        let frame = self.frame();
+        let tree = Tree::parse(&frame).ok().filter(|_| !problems.is_empty());
+        let value = tree.as_ref().and_then(|tree| tree.value().ok());
+        let place = |name: &str| {
+            let (tree, value) = tree.as_ref().zip(value.as_ref())?;
+            let path = Path::keys(&[FUNCTION_CONFIG]).join(&settings::place(value.get(FUNCTION_CONFIG)?, name));
             let node = tree.node(tree.locate(path.steps())?);
             let single = value.at(&path)?.as_scalar().is_some();
             Some((self.in_bytes(node.start)..self.in_bytes(node.end), single))
-        });
-        match place {
-            Some((value, true)) if problem.shown => Failure::of_value(&lines, value, message),
-            Some((value, _)) => Failure::at(&lines, value.start, message),
-            None => self.failure(message),
-        }
+        };
+        let failure = |problem: &SettingProblem| {
+            let message = format!("{FUNCTION_CONFIG}: {problem}");
+            match place(&problem.name) {
+                Some((value, true)) if problem.shown => Failure::of_value(&lines, value, message),
+                Some((value, _)) => Failure::at(&lines, value.start, message),
+                None => self.failure(message),
+            }
+        };
+        problems.iter().map(failure).collect()
     }
 
     /// The list as a source: nothing in it is left alone that cannot be parsed.

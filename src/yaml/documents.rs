@@ -85,6 +85,11 @@ impl Iterator for Documents<'_> {
     }
 }
 
+/// The texts of the documents that hold more than comments.
+pub fn contents(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    documents(bytes).map(|document| document.text).filter(|text| !is_blank(&bytes[text.clone()]))
+}
+
 /// Whether a document holds nothing but comments and directives: what stands before a first `---`.
 pub fn is_blank(text: &[u8]) -> bool {
     text.split(|byte| *byte == b'\n')
