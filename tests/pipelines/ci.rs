@@ -278,6 +278,12 @@ fn hostile_names(place: &Place) {
         check(place, &[("charts", name)]).exited(1);
     }
     assert!(!place.path("ran").exists(), "a name was run");
+    // A line break cannot stand in an input, and can in the name of a chart below one.
+    let name = "below/a\n::error title=planted::b";
+    place.copy("testdata/charts/chat", name);
+    let run = check(place, &[("charts", "below")]).exited(1);
+    assert_eq!(annotations(&run, "error").len(), 4, "{}", run.stdout);
+    assert!(!run.stdout.contains("\n::error title=planted"), "{}", run.stdout);
 }
 
 /// The blocks of a language in the guide, without the indentation of a list.
