@@ -15,7 +15,7 @@ use support::{folder, verdict};
 fn main() {
     let arguments = Arguments::from_args();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
-    let bless = std::env::var_os("PRELIT_BLESS").is_some_and(|value| value == "1");
+    let bless = folder::bless();
     let trials = folder::find(&root)
         .into_iter()
         .filter(|(name, _)| !["functions/", "pipelines/"].iter().any(|group| name.starts_with(group)))

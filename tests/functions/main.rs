@@ -16,12 +16,12 @@ mod support;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::path::{Path, PathBuf};
-use support::folder;
+use support::{doors, folder};
 
 fn main() {
     let arguments = Arguments::from_args();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
-    let bless = std::env::var_os("PRELIT_BLESS").is_some_and(|value| value == "1");
+    let bless = folder::bless();
     let trial = |name: String, test: Box<dyn FnOnce() -> Vec<String> + Send>| {
         Trial::test(name, move || {
             let complaints = test();
@@ -33,7 +33,7 @@ fn main() {
     let goldens = of_functions.into_iter().map(|(name, path)| trial(name, Box::new(move || golden::of(&path, bless))));
     let parity = others
         .into_iter()
-        .filter(|(name, path)| !name.starts_with("pipelines/") && parity::applies(path))
+        .filter(|(name, path)| !name.starts_with("pipelines/") && doors::takes(path))
         .map(|(name, path)| trial(format!("parity/{name}"), Box::new(move || parity::of(&path))));
     libtest_mimic::run(&arguments, goldens.chain(parity).collect()).exit();
 }

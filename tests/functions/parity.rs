@@ -3,22 +3,14 @@
 
 use super::golden::items;
 use crate::support::command::{Run, prelit, run};
-use crate::support::folder::{Folder, difference};
+use crate::support::doors::{only_resource, other_objects};
+use crate::support::folder::Folder;
 use crate::support::manifest;
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
-
-/// Whether a folder is a stream that the filter takes: not a tree of files, no error, no option that is about
-/// files.
-pub fn applies(path: &Path) -> bool {
-    let about_files =
-        |options: &[String]| options.iter().any(|option| matches!(option.as_str(), "--skip-unparsable" | "--exclude"));
-    !path.join("exit").exists()
-        && Folder::read(path, false).is_ok_and(|folder| folder.bytes().is_some() && !about_files(&folder.options))
-}
 
 /// What is wrong with a folder; an empty list is a pass.
 pub fn of(path: &Path) -> Vec<String> {
@@ -37,10 +29,11 @@ pub fn of(path: &Path) -> Vec<String> {
     let mut compare = |door: &str, run: &Run, found: Option<Vec<Value>>| {
         if run.code != 0 {
             complaints.push(format!("{door}: exit {}\n{}", run.code, run.stderr()));
-        } else if found.as_ref() != Some(&expected) {
-            let text = |values: &[Value]| format!("{:#}\n", Value::Array(values.to_vec()));
-            let difference = difference(text(&expected).as_bytes(), text(&found.unwrap_or_default()).as_bytes());
-            complaints.push(format!("{door}: other objects than the filter's\n{difference}"));
+        } else {
+            match found {
+                Some(found) => complaints.extend(other_objects(door, &expected, &found)),
+                None => complaints.push(format!("{door}: no list of items")),
+            }
         }
     };
 
@@ -124,23 +117,20 @@ fn embedded(input: &[u8]) -> Option<String> {
 /// The configuration of a folder as the function's own, and the options that are left: one
 /// `AutoInstrumentation`, or settings.
 fn function_config(folder: &Folder) -> Option<(Value, Vec<String>)> {
-    let read = |name: &str| Some(manifest::documents(&fs::read(folder.path.join(name)).ok()?));
-    let without = |option: &str| {
-        let at = folder.options.iter().position(|given| given == option)?;
-        let mut options = folder.options.clone();
-        options.drain(at..at + 2);
-        Some(options)
-    };
-    if let Some(mut resources) = read("config.yaml") {
-        let is_one = resources.len() == 1 && resources[0]["kind"] == "AutoInstrumentation";
-        return if is_one { Some((resources.remove(0), without("--config")?)) } else { None };
+    if let Some((resource, rest)) = only_resource(folder) {
+        return Some((resource, rest.to_vec()));
     }
-    let mut settings = read("settings.yaml").filter(|documents| documents.len() == 1)?.remove(0);
+    let [option, file, rest @ ..] = &folder.options[..] else { return None };
+    let mut documents = manifest::documents(&fs::read(folder.path.join(file)).ok()?);
+    if option != "--settings" || documents.len() != 1 {
+        return None;
+    }
+    let mut settings = documents.remove(0);
     if settings["kind"] != "ConfigMap" {
         settings =
             json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "settings" }, "data": settings });
     }
-    Some((settings, without("--settings")?))
+    Some((settings, rest.to_vec()))
 }
 
 /// Runs Prelit as kustomize runs the plugin of the kind `AutoInstrumentation`.

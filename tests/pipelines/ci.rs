@@ -2,15 +2,13 @@
 //! the repository of `testdata/repositories/assistant` with a Helm chart in it.
 
 use crate::manifest;
-use crate::place::{Place, Run};
+use crate::place::{Place, ROOT, Run};
 use crate::tools::Tools;
 use libtest_mimic::Trial;
 use serde_json::Value;
 use std::env;
 use std::fs;
 use std::path::Path;
-
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 pub fn trials(tools: &Tools) -> Vec<Trial> {
     let mut trials = Vec::new();

@@ -3,8 +3,7 @@
 
 use super::kustomize::BUILD;
 use super::manifest::documents;
-use super::place::Place;
-use super::shell::root;
+use super::place::{Place, ROOT};
 use super::tools::Tools;
 use libtest_mimic::{Completion, Trial};
 use prelit::render::kustomization::is_kustomization;
@@ -47,7 +46,7 @@ patches:
 /// Every kustomization of the corpus.
 pub fn trials(tools: &Tools) -> Vec<Trial> {
     let mut found = Vec::new();
-    find(&root().join(CORPUS), Path::new(""), &mut found);
+    find(&Path::new(ROOT).join(CORPUS), Path::new(""), &mut found);
     if found.is_empty() {
         let why = format!("skipped: no folder {CORPUS}");
         return vec![Trial::ignorable_test("corpus", || Ok(Completion::ignored_with(why)))];
@@ -98,7 +97,7 @@ fn is_instrumented(place: &Place, name: &str) -> Completion {
 
 /// The corpus with what is missing in it, the component of the guide, and a resource that selects every pod.
 fn set_up(place: &Place) {
-    let corpus = root().join(CORPUS);
+    let corpus = Path::new(ROOT).join(CORPUS);
     place.copy(&format!("{CORPUS}/kustomize"), "corpus/kustomize");
     for other in ["kubeflow", "kube-prometheus", "kuberay", "kubernetes-examples"] {
         symlink(corpus.join(other), place.path("corpus").join(other)).unwrap();

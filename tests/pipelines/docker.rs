@@ -1,8 +1,8 @@
 //! A `docker` that runs Prelit in place of an image: with the entry point that the Dockerfile has, in an environment that
 //! holds only what kustomize passes. It writes down how it was asked.
 
-use super::place::Place;
-use super::shell::root;
+use super::place::{Place, ROOT};
+use std::path::Path;
 
 /// How kustomize and kubectl run a function's image.
 const ASKED: &str = "run --rm -i -a STDIN -a STDOUT -a STDERR --network none --user nobody \
@@ -10,7 +10,7 @@ const ASKED: &str = "run --rm -i -a STDIN -a STDOUT -a STDERR --network none --u
 
 /// Puts it on the PATH.
 pub fn put(place: &Place) {
-    let dockerfile = std::fs::read_to_string(root().join("kustomize-plugin/container/Dockerfile")).unwrap();
+    let dockerfile = std::fs::read_to_string(Path::new(ROOT).join("kustomize-plugin/container/Dockerfile")).unwrap();
     let entry = dockerfile.lines().find_map(|line| line.strip_prefix("ENTRYPOINT ")).expect("an entry point");
     let entry: Vec<String> = serde_json::from_str(entry).expect("a list of words");
     assert_eq!(entry[0], "/prelit", "the program of the image");

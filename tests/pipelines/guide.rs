@@ -3,11 +3,12 @@
 //! test a block, named after its section. `PRELIT_BLESS=1` writes them anew; read the diff before you commit it.
 
 use super::docker;
-use super::place::Place;
-use super::shell::{root, settle};
+use super::place::{Place, ROOT};
+use super::shell::settle;
 use super::tools::Tools;
 use libtest_mimic::Trial;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 const PAGE: &str = "kustomize-plugin/README.md";
@@ -17,7 +18,7 @@ static PAGE_IN_HAND: Mutex<()> = Mutex::new(());
 
 /// A test a block, and one for the links.
 pub fn trials(tools: &Tools) -> Vec<Trial> {
-    let text = std::fs::read_to_string(root().join(PAGE)).expect("the guide");
+    let text = std::fs::read_to_string(Path::new(ROOT).join(PAGE)).expect("the guide");
     let mut trials = vec![tools.trial("guide::links", &[], |_| every_link_leads_somewhere())];
     let (mut section, mut block) = (String::new(), None);
     for line in text.lines() {
@@ -57,7 +58,7 @@ fn is_shown(place: &Place, block: &str) {
         let _ = write!(shown, "{line}\n{}", without_times(&text));
     }
     let _in_hand = PAGE_IN_HAND.lock().unwrap_or_else(PoisonError::into_inner);
-    let text = std::fs::read_to_string(root().join(PAGE)).unwrap();
+    let text = std::fs::read_to_string(Path::new(ROOT).join(PAGE)).unwrap();
     let should = format!("```console\n{block}```\n");
     settle(PAGE, &text.replacen(&should, &format!("```console\n{shown}```\n"), 1));
 }
@@ -77,11 +78,11 @@ fn without_times(text: &str) -> String {
 }
 
 fn every_link_leads_somewhere() {
-    let text = std::fs::read_to_string(root().join(PAGE)).unwrap();
+    let text = std::fs::read_to_string(Path::new(ROOT).join(PAGE)).unwrap();
     let headings: Vec<String> = text.lines().filter(|line| line.starts_with("##")).map(anchor).collect();
     for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
         let (file, place) = link.split_once('#').unwrap_or((link, ""));
-        assert!(root().join("kustomize-plugin").join(file).exists(), "{link}");
+        assert!(Path::new(ROOT).join("kustomize-plugin").join(file).exists(), "{link}");
         assert!(!file.is_empty() || headings.iter().any(|heading| heading == place), "{link}: {headings:?}");
     }
 }

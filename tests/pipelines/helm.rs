@@ -2,7 +2,7 @@
 //! that `docs/helm.md` shows. What counts is what the filter makes of `helm template`.
 
 use crate::manifest;
-use crate::place::{Place, Run};
+use crate::place::{Place, ROOT, Run};
 use crate::tools::Tools;
 use libtest_mimic::Trial;
 use serde_json::Value;
@@ -41,8 +41,7 @@ pub fn trials(tools: &Tools) -> Vec<Trial> {
 fn chart<'p>(place: &'p Place, helm: &str) -> &'p Place {
     place.copy("testdata/charts/chat", "chart");
     if helm == "helm4" {
-        let plugin = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/helm/prelit-post-renderer");
-        place.run(helm, &["plugin", "install", plugin]).succeeded();
+        place.run(helm, &["plugin", "install", &format!("{ROOT}/deploy/helm/prelit-post-renderer")]).succeeded();
     }
     place
 }

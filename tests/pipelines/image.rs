@@ -1,7 +1,7 @@
 //! The image of the container function, as far as it can be had without Docker: the build step of the Dockerfile is run as
 //! it stands there, for both architectures, and what it leaves for the image is a static program that runs alone.
 
-use super::shell::root;
+use super::place::ROOT;
 use super::tools::Tools;
 use libtest_mimic::{Completion, Trial};
 use std::fs;
@@ -30,7 +30,7 @@ pub fn trials(tools: &Tools) -> Vec<Trial> {
 }
 
 fn is_installed(target: &str) -> bool {
-    let output = Command::new("rustup").args(["target", "list", "--installed"]).current_dir(root()).output();
+    let output = Command::new("rustup").args(["target", "list", "--installed"]).current_dir(Path::new(ROOT)).output();
     output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).lines().any(|line| line == target))
 }
 
@@ -41,7 +41,7 @@ fn is_static(architecture: &str, machine: u16) {
     let step = step.replace("--root /out", &format!("--root '{}'", out.path().display()));
     let built = Command::new("sh")
         .args(["-euc", &step])
-        .current_dir(root())
+        .current_dir(Path::new(ROOT))
         .env("TARGETARCH", architecture)
         .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("image"))
         .output()
@@ -59,7 +59,7 @@ fn is_static(architecture: &str, machine: u16) {
 
 /// The `RUN` of the Dockerfile.
 fn build_step() -> String {
-    let dockerfile = fs::read_to_string(root().join("kustomize-plugin/container/Dockerfile")).unwrap();
+    let dockerfile = fs::read_to_string(Path::new(ROOT).join("kustomize-plugin/container/Dockerfile")).unwrap();
     let (_, run) = dockerfile.split_once("\nRUN ").expect("a RUN");
     run.replace("\\\n", " ").lines().next().unwrap_or_default().to_owned()
 }

@@ -3,8 +3,9 @@
 //! post-renderer makes inside Helm. Every golden folder is a kustomization and a chart here.
 
 use crate::manifest;
-use crate::place::{Place, Run};
-use crate::support::folder::{self, Folder, difference};
+use crate::place::{Place, ROOT, Run};
+use crate::support::doors::{self, other_objects};
+use crate::support::folder::{self, Folder};
 use crate::tools::Tools;
 use libtest_mimic::{Completion, Trial};
 use serde_json::{Value, json};
@@ -14,22 +15,19 @@ use std::path::Path;
 const NEEDS: [&str; 3] = ["kustomize", "kubectl", "helm3"];
 
 pub fn trials(tools: &Tools) -> Vec<Trial> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    let root = Path::new(ROOT).join("testdata");
     let groups = ["functions/", "pipelines/", "errors/", "trees/"];
     folder::find(&root)
         .into_iter()
-        .filter(|(name, path)| !groups.iter().any(|group| name.starts_with(group)) && is_a_stream(path))
+        .filter(|(name, path)| {
+            !groups.iter().any(|group| name.starts_with(group))
+                && doors::takes(path)
+                && !path.join("input.json").exists()
+        })
         .map(|(name, path)| {
             tools.slow_ignorable_trial(&format!("parity::{name}"), &NEEDS, move |place| compare(place, &path))
         })
         .collect()
-}
-
-/// Whether the filter takes a folder's input: no error, no option that is about files.
-fn is_a_stream(path: &Path) -> bool {
-    !path.join("exit").exists()
-        && path.join("input.yaml").exists()
-        && !fs::read_to_string(path.join("args")).is_ok_and(|args| args.contains("--skip-unparsable"))
 }
 
 /// Builds a folder in each way. What a tool does not take is said, and is no pass.
@@ -43,12 +41,7 @@ fn compare(place: &Place, path: &Path) -> Completion {
     let mut refused = Vec::new();
     let mut complaints = Vec::new();
     let mut complain = |door: &str, expected: &Run, found: &Run| {
-        let (expected, found) = (objects(expected), objects(found));
-        if expected != found {
-            let text = |objects: &[Value]| format!("{:#}\n", Value::Array(objects.to_vec()));
-            let difference = difference(text(&expected).as_bytes(), text(&found).as_bytes());
-            complaints.push(format!("{door}: other objects than the filter's\n{difference}"));
-        }
+        complaints.extend(other_objects(door, &objects(expected), &objects(found)));
     };
 
     kustomization(place, None);
@@ -128,12 +121,7 @@ fn exec_function(folder: &Folder) -> Value {
 /// The resource of the folder as the configuration of the older plugin, with the other options; none where the
 /// folder has not exactly one.
 fn legacy_plugin(folder: &Folder) -> Option<Value> {
-    let [option, config, rest @ ..] = &folder.options[..] else { return None };
-    let mut resources = manifest::documents(&fs::read(folder.path.join(config)).ok()?);
-    if option != "--config" || resources.len() != 1 || resources[0]["kind"] != "AutoInstrumentation" {
-        return None;
-    }
-    let mut resource = resources.remove(0);
+    let (mut resource, rest) = doors::only_resource(folder)?;
     // kustomize itself asks for a name.
     if resource["metadata"]["name"].is_null() {
         return None;

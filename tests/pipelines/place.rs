@@ -3,13 +3,13 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
-#[cfg(unix)]
 use std::os::unix::fs::symlink;
-#[cfg(windows)]
-use std::os::windows::fs::symlink_file as symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
+
+/// The repository.
+pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// `work/` is the working directory, `bin/` is first on the PATH, `home/` is HOME.
 pub struct Place {
@@ -63,7 +63,7 @@ impl Place {
 
     /// Copies a file or a folder of the repository to a path below the working directory.
     pub fn copy(&self, from: &str, to: impl AsRef<Path>) {
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(from), &self.path(to));
+        copy(&Path::new(ROOT).join(from), &self.path(to));
     }
 
     /// A command in the working directory, with nothing of the user's environment.

@@ -1,14 +1,10 @@
 //! Commands as the guide writes them: lines for a shell, so that a test reads like what a user types.
 
-use super::place::{Place, Run};
+use super::place::{Place, ROOT, Run};
+use super::support::folder;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-
-/// The repository.
-pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
 
 impl Place {
     /// Runs a line as a shell does; a failure anywhere in a pipe is the line's.
@@ -77,11 +73,7 @@ impl std::fmt::Display for Run {
 /// Compares with a golden file of the repository, or writes it.
 #[track_caller]
 pub fn settle(golden: &str, is: &str) {
-    let path = root().join(golden);
-    if std::env::var_os("PRELIT_BLESS").is_some_and(|value| value == "1") {
-        fs::write(&path, is).unwrap();
+    if let Err(complaint) = folder::settle(Path::new(ROOT), golden, Some(is.as_bytes()), folder::bless()) {
+        panic!("{complaint}");
     }
-    let should = fs::read_to_string(&path).unwrap_or_default();
-    let diff = similar::TextDiff::from_lines(should.as_str(), is);
-    assert!(should == is, "{golden} says something else:\n{}", diff.unified_diff().context_radius(3));
 }

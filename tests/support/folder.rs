@@ -117,6 +117,11 @@ fn made_input(path: &Path) -> Result<Option<Vec<u8>>, String> {
     Ok(Some(input.into_bytes()))
 }
 
+/// Whether expected files are to be written.
+pub fn bless() -> bool {
+    std::env::var_os("PRELIT_BLESS").is_some_and(|value| value == "1")
+}
+
 /// Compares an expected file with what came out (`None`: there must be none), or writes it.
 pub fn settle(path: &Path, name: &str, actual: Option<&[u8]>, bless: bool) -> Result<(), String> {
     let file = path.join(name);
