@@ -1,7 +1,7 @@
 //! A folder of `testdata/functions/`: a `ResourceList` in, and what must come out.
 
 use crate::support::command::prelit;
-use crate::support::expect::Outcome;
+use crate::support::expect::{Expectation, Outcome};
 use crate::support::folder::{Folder, settle};
 use crate::support::{laws, manifest};
 use serde_json::Value;
@@ -24,6 +24,10 @@ pub fn of(path: &Path, bless: bool) -> Vec<String> {
         ("exit", (run.code != 0).then_some(code.as_bytes())),
     ] {
         complaints.extend(settle(path, name, actual, bless).err());
+    }
+    if folder.expectations.iter().any(Expectation::is_of_a_report) {
+        complaints
+            .push("expect.txt: reason, note, exit check and remove-equivalent say nothing of a function".to_owned());
     }
     let outcome = Outcome { input: Some(&input), inject: &run, report: &Value::Null };
     complaints.extend(folder.expectations.iter().filter_map(|expectation| expectation.check(&outcome)));

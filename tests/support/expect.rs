@@ -90,6 +90,13 @@ impl Expectation {
         })
     }
 
+    /// Whether it speaks of what `explain`, `check` or `remove` say, and so of nothing where these are not run.
+    #[allow(dead_code, reason = "the goldens run them")]
+    pub fn is_of_a_report(&self) -> bool {
+        use Expectation::{ExitOfCheck, Note, Reason, RemoveEquivalent};
+        matches!(self, Reason { .. } | Note { .. } | ExitOfCheck(_) | RemoveEquivalent)
+    }
+
     /// Says what is wrong, if anything.
     pub fn check(&self, outcome: &Outcome) -> Option<String> {
         let output = String::from_utf8_lossy(&outcome.inject.stdout);
