@@ -7,9 +7,11 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-mod ci;
+mod action;
+mod assistant;
 mod corpus;
 mod docker;
+mod flux;
 mod guide;
 mod helm;
 mod image;
@@ -18,6 +20,7 @@ mod kubectl;
 mod kustomize;
 mod parity;
 mod place;
+mod pre_commit;
 mod shell;
 #[allow(dead_code, reason = "the goldens use all of it")]
 #[path = "../support/mod.rs"]
@@ -31,7 +34,7 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let tools = Tools::find();
-    let modules: [fn(&Tools) -> Vec<Trial>; 10] = [
+    let modules: [fn(&Tools) -> Vec<Trial>; 12] = [
         tools::trials,
         kustomize::trials,
         corpus::trials,
@@ -40,7 +43,9 @@ fn main() {
         guide::trials,
         image::trials,
         helm::trials,
-        ci::trials,
+        action::trials,
+        pre_commit::trials,
+        flux::trials,
         parity::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&tools)).collect();

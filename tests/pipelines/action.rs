@@ -1,12 +1,10 @@
-//! Checks in CI: the steps of `action.yml` as GitHub runs them, and the hooks with the real pre-commit, over
-//! the repository of `testdata/repositories/assistant` with a Helm chart in it.
+//! The steps of `action.yml` as GitHub runs them.
 
+use crate::assistant::{block, build_environment, repository};
 use crate::manifest;
 use crate::place::{Place, ROOT, Run};
 use crate::tools::Tools;
 use libtest_mimic::Trial;
-use serde_json::Value;
-use std::env;
 use std::fs;
 use std::path::Path;
 
@@ -40,29 +38,8 @@ pub fn trials(tools: &Tools) -> Vec<Trial> {
             skipped_function(place);
         }));
     }
-    for (name, needs, test) in [
-        ("the_manifest_and_the_guide_are_valid", &["pre-commit"][..], pre_commit_is_valid as fn(&Place)),
-        ("check_with_an_installed_prelit", &["pre-commit", "git"], pre_commit_system),
-    ] {
-        trials.push(tools.trial(&format!("pre-commit::{name}"), needs, test));
-    }
-    trials.push(tools.trial("flux::what_is_rendered_is_committed", &["kustomize", "git"], flux_commit));
-    trials.push(tools.trial("flux::what_is_pushed_is_instrumented", &["helm3"], flux_artifact));
     trials.push(tools.slow_trial("action::installs_prelit_from_source", &[], install));
-    trials.push(tools.slow_trial("pre-commit::builds_prelit_from_source", &["pre-commit", "git"], pre_commit_rust));
     trials
-}
-
-/// The repository, with `helm` on the PATH where a Helm is.
-fn repository(place: &Place) -> &Place {
-    place.copy("testdata/repositories/assistant", ".");
-    place.copy("testdata/charts/chat", "charts/chat");
-    for helm in ["helm3", "helm4"] {
-        if place.has(helm) {
-            place.link(&place.program(helm), "helm");
-        }
-    }
-    place
 }
 
 /// Runs the steps of `action.yml` as GitHub does: in bash, with the inputs in their expressions. A step that
@@ -284,20 +261,6 @@ fn hostile_names(place: &Place) {
     assert!(!run.stdout.contains("\n::error title=planted"), "{}", run.stdout);
 }
 
-/// The blocks of a language in the guide, without the indentation of a list.
-fn blocks(language: &str) -> Vec<String> {
-    let guide = fs::read_to_string(Path::new(ROOT).join("docs/ci.md")).unwrap();
-    let fence = format!("```{language}\n");
-    let blocks = guide.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
-    blocks.collect()
-}
-
-/// The block that begins with a comment that names its file.
-fn block(file: &str) -> String {
-    let comment = format!("# {file}\n");
-    blocks("yaml").into_iter().find(|block| block.starts_with(&comment)).expect(file)
-}
-
 /// actionlint knows the inputs of the action, and what a workflow may be.
 fn workflow(place: &Place) {
     place.write("action.yml", fs::read(Path::new(ROOT).join("action.yml")).unwrap());
@@ -311,127 +274,6 @@ fn workflow(place: &Place) {
     lint(&right).succeeded();
     let run = lint(&wrong).exited(1);
     assert!(run.stdout.contains("input \"chart\" is not defined"), "{}", run.stdout);
-}
-
-fn pre_commit_is_valid(place: &Place) {
-    fs::copy(Path::new(ROOT).join(".pre-commit-hooks.yaml"), place.path("hooks.yaml")).unwrap();
-    place.run("pre-commit", &["validate-manifest", "hooks.yaml"]).succeeded();
-    place.write("config.yaml", block(".pre-commit-config.yaml"));
-    place.run("pre-commit", &["validate-config", "config.yaml"]).succeeded();
-    let guide: Value = manifest::documents(place.read("config.yaml").as_bytes()).remove(0);
-    let hooks = manifest::documents(place.read("hooks.yaml").as_bytes()).remove(0);
-    let ids: Vec<&Value> = hooks.as_array().unwrap().iter().map(|hook| &hook["id"]).collect();
-    assert!(ids.contains(&&guide["repos"][0]["hooks"][0]["id"]), "{guide}");
-}
-
-/// The repository under git, with a hook of ours.
-fn with_hook(place: &Place, hook: &str) {
-    place.write("../prelit/.pre-commit-hooks.yaml", fs::read(Path::new(ROOT).join(".pre-commit-hooks.yaml")).unwrap());
-    let ours = commit(place, "../prelit");
-    repository(place);
-    let config = block(".pre-commit-config.yaml")
-        .replace("https://github.com/your-org/prelit", "../prelit")
-        .replace("rev: v0.1.0", &format!("rev: {ours}"))
-        .replace("id: prelit-check", &format!("id: {hook}"));
-    place.write(".pre-commit-config.yaml", config);
-    commit(place, ".");
-}
-
-/// Commits what is in a folder.
-fn commit(place: &Place, folder: &str) -> String {
-    let git = |arguments: &[&str]| {
-        let who = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-C", folder];
-        place.run("git", &[&who, arguments].concat()).succeeded().stdout.trim().to_owned()
-    };
-    git(&["init", "--quiet"]);
-    git(&["add", "--all"]);
-    git(&["commit", "--quiet", "--message", "all"]);
-    git(&["rev-parse", "HEAD"])
-}
-
-/// pre-commit over all files, with what it needs to build Rust.
-fn pre_commit(place: &Place) -> Run {
-    let mut command = place.command("pre-commit");
-    command.args(["run", "--all-files", "--verbose"]);
-    build_environment(&mut command);
-    Run::of(&mut command, "")
-}
-
-/// What a build takes from the environment of the tests: the toolchain, the crates that are there, and the
-/// folder in which they are compiled already.
-fn build_environment(command: &mut std::process::Command) {
-    let cargo = Path::new(env!("CARGO")).parent().unwrap();
-    let path = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path).unwrap().to_owned();
-    command.env("PATH", format!("{}:{}", path.to_str().unwrap(), cargo.display()));
-    let home = env::var("CARGO_HOME").or_else(|_| env::var("HOME").map(|home| format!("{home}/.cargo")));
-    command.env("CARGO_HOME", home.unwrap());
-    command.env("CARGO_TARGET_DIR", env::var("CARGO_TARGET_DIR").unwrap_or(format!("{ROOT}/target")));
-}
-
-fn pre_commit_system(place: &Place) {
-    with_hook(place, "prelit-check-system");
-    let run = pre_commit(place).exited(1);
-    assert!(run.stdout.contains("manifests/assistant.yaml:15:11: finding: Deployment/assistant"), "{}", run.stdout);
-    assert!(run.stdout.contains("3 findings"), "{}", run.stdout);
-    place.run("prelit", &["inject", "--quiet", "--write", "."]).succeeded();
-    let run = pre_commit(place).succeeded();
-    assert!(run.stdout.contains("no findings"), "{}", run.stdout);
-}
-
-/// The sources, as cargo needs them.
-fn sources(place: &Place) {
-    for folder in ["src", "tests", "benches"] {
-        place.copy(folder, format!("../prelit/{folder}"));
-    }
-    for file in ["Cargo.toml", "Cargo.lock", "README.md", "LICENSE"] {
-        place.write(format!("../prelit/{file}"), fs::read(Path::new(ROOT).join(file)).unwrap());
-    }
-}
-
-fn pre_commit_rust(place: &Place) {
-    sources(place);
-    place.unlink("prelit"); // the hook must use its own
-    with_hook(place, "prelit-inject");
-    let run = pre_commit(place).exited(1);
-    assert!(run.stdout.contains("files were modified by this hook"), "{}", run.stdout);
-    assert!(place.read("manifests/assistant.yaml").contains("openlit.io/injection"));
-    pre_commit(place).succeeded();
-    let config = place.read(".pre-commit-config.yaml").replace("id: prelit-inject", "id: prelit-check");
-    place.write(".pre-commit-config.yaml", config);
-    let run = pre_commit(place).succeeded();
-    assert!(run.stdout.contains("no findings"), "{}", run.stdout);
-}
-
-/// The commands of the guide that have a text in them.
-fn recipe(text: &str) -> String {
-    blocks("sh").into_iter().find(|block| block.contains(text)).expect(text)
-}
-
-/// Runs the recipe twice: the second time there is nothing to commit.
-fn flux_commit(place: &Place) {
-    place.copy("testdata/repositories/assistant/manifests/openlit.yaml", "ai.yaml");
-    repository(place);
-    commit(place, ".");
-    place.run("git", &["init", "--quiet", "--bare", "../remote"]).succeeded();
-    place.run("git", &["remote", "add", "origin", "../remote"]).succeeded();
-    place.write("../home/.gitconfig", "[user]\nname = a\nemail = a@example.com\n[push]\nautoSetupRemote = true\n");
-    let recipe = recipe("git push");
-    for _ in 0..2 {
-        place.run("bash", &["-c", &recipe]).succeeded();
-    }
-    let pushed = ["-C", "../remote", "log", "--all", "--format=%s"];
-    assert_eq!(place.run("git", &pushed).succeeded().stdout, "Render overlays/prod\nall\n");
-    assert!(place.read("rendered/prod.yaml").contains("openlit.io/injection"));
-}
-
-/// Up to the push itself, which needs a registry.
-fn flux_artifact(place: &Place) {
-    place.copy("testdata/repositories/assistant/manifests/openlit.yaml", "ai.yaml");
-    repository(place);
-    let recipe = recipe("flux push");
-    let (render, _) = recipe.split_once("flux push").unwrap();
-    place.run("bash", &["-c", render]).succeeded();
-    assert_eq!(place.read("rendered/chat.yaml").matches("openlit.io/injection").count(), 4);
 }
 
 fn install(place: &Place) {
