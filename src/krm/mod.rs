@@ -18,6 +18,7 @@ use crate::render::report::Item;
 use crate::render::{Failures, Options, Rendered, Run, Source, Splice, Survey};
 use crate::value::{Edit, Path, Value};
 use crate::yaml::{Tree, edit, proof};
+use std::collections::HashSet;
 
 /// The key of a list's items.
 const ITEMS: &str = "items";
@@ -58,7 +59,10 @@ impl ResourceList<'_> {
         let earlier = self.earlier_results();
         let all = self.wants_information();
         let told = results.iter().filter(|result| all || result.is_remarkable()).map(FunctionResult::to_value);
-        let new: Vec<Value> = told.filter(|result| !earlier.contains(result)).collect();
+        // As text, so that a run over what an earlier run wrote does not compare each with each.
+        let known: HashSet<String> = earlier.iter().map(|result| result.to_json().to_string()).collect();
+        let is_new = |result: &Value| known.is_empty() || !known.contains(&result.to_json().to_string());
+        let new: Vec<Value> = told.filter(is_new).collect();
         if new.is_empty() {
             return Ok(splices);
         }
