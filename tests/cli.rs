@@ -444,6 +444,13 @@ fn a_check_of_nothing_does_not_pass() {
         assert_eq!(prelit(here().path(), &["inject"], nothing).status.code(), Some(0), "a filter passes it on");
     }
     assert_eq!(prelit(here().path(), &["check", "-"], SERVICE).status.code(), Some(0));
+    let chart = tree(&[
+        ("chart/Chart.yaml", "apiVersion: v2\nname: chat\nversion: 1.0.0\n"),
+        ("chart/templates/a.yaml", "apiVersion: apps/v1\nkind: {{ .Values.kind }}\n"),
+    ]);
+    assert_error(&prelit(chart.path(), &["check", "."], ""), "a chart is to be rendered first");
+    fs::write(chart.path().join("service.yaml"), SERVICE).unwrap();
+    assert_eq!(prelit(chart.path(), &["check", "."], "").status.code(), Some(0));
 }
 
 #[test]
