@@ -70,7 +70,7 @@ impl Frame {
 pub(super) fn only_document(bytes: &[u8]) -> Result<Range<usize>, Misread> {
     let has_content = |range: &Range<usize>| {
         bytes[range.clone()]
-            .split(|byte| *byte == b'\n')
+            .split(|byte| matches!(byte, b'\n' | b'\r'))
             .any(|line| !matches!(line.trim_ascii_start().first(), None | Some(b'#' | b'%')))
     };
     let mut found = documents(bytes).map(|document| document.text).filter(has_content);

@@ -68,7 +68,9 @@ pub(super) fn decide(run: &Run, source: &Source<'_>, document: &Document) -> Res
 
 /// Whether a document holds nothing but comments and directives: what stands before a first `---`.
 fn is_blank(text: &str) -> bool {
-    text.lines().all(|line| line.trim_start().is_empty() || line.trim_start().starts_with('#') || line.starts_with('%'))
+    let is_blank =
+        |line: &str| line.trim_start().is_empty() || line.trim_start().starts_with('#') || line.starts_with('%');
+    text.split(['\n', '\r']).all(is_blank)
 }
 
 /// Decides a document's text: a list item by item, if it can be taken apart.
