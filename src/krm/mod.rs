@@ -87,7 +87,8 @@ impl ResourceList<'_> {
             let range = self.in_bytes(range.start)..self.in_bytes(range.end);
             // The frame ends with a line end where the last item does not.
             if range.start == self.end() && self.is_open_ended() && text.ends_with('\n') {
-                text = format!("\n{}", text.trim_end_matches('\n'));
+                let newline = if text.ends_with("\r\n") { "\r\n" } else { "\n" };
+                text = format!("{newline}{}", text.trim_end_matches(newline));
             }
             Splice { range, text }
         };
