@@ -87,7 +87,8 @@ impl Iterator for Documents<'_> {
 
 /// Whether a document holds nothing but comments and directives: what stands before a first `---`.
 pub fn is_blank(text: &[u8]) -> bool {
-    text.split(|byte| *byte == b'\n')
+    // Between the two, a carriage return is a line break for YAML, if for nobody else.
+    text.split(|byte| matches!(byte, b'\n' | b'\r'))
         .all(|line| line.starts_with(b"%") || matches!(line.trim_ascii_start().first(), None | Some(b'#')))
 }
 
