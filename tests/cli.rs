@@ -444,6 +444,13 @@ fn a_check_of_nothing_does_not_pass() {
         assert_eq!(prelit(here().path(), &["inject"], nothing).status.code(), Some(0), "a filter passes it on");
     }
     assert_eq!(prelit(here().path(), &["check", "-"], SERVICE).status.code(), Some(0));
+    let chart = tree(&[
+        ("chart/Chart.yaml", "apiVersion: v2\nname: chat\nversion: 1.0.0\n"),
+        ("chart/templates/a.yaml", "apiVersion: apps/v1\nkind: {{ .Values.kind }}\n"),
+    ]);
+    assert_error(&prelit(chart.path(), &["check", "."], ""), "a chart is to be rendered first");
+    fs::write(chart.path().join("service.yaml"), SERVICE).unwrap();
+    assert_eq!(prelit(chart.path(), &["check", "."], "").status.code(), Some(0));
 }
 
 #[test]
@@ -458,7 +465,7 @@ fn a_function_on_a_command_line_says_what_it_is() {
 
 #[cfg(unix)]
 #[test]
-fn the_plugin_of_kustomize_is_a_link_that_can_be_put_there_again() {
+fn the_plugin_of_kustomize_is_a_link_that_comes_and_goes() {
     let folder = here();
     for _ in 0..2 {
         let output = prelit(folder.path(), &["install-kustomize-plugin", "--dir", "plugins"], "");
@@ -471,6 +478,17 @@ fn the_plugin_of_kustomize_is_a_link_that_can_be_put_there_again() {
         let plugin = std::process::Command::new(&link).arg("--version").output().unwrap();
         assert!(stdout(&plugin).starts_with("AutoInstrumentation "), "{plugin:?}");
     }
+    let place = folder.path().join("plugins/openlit.io/v1alpha1/autoinstrumentation/AutoInstrumentation");
+    let remove = ["install-kustomize-plugin", "--dir", "plugins", "--remove"];
+    assert_eq!(prelit(folder.path(), &remove, "").status.code(), Some(0));
+    assert!(place.symlink_metadata().is_err(), "it is gone");
+    assert_error(&prelit(folder.path(), &remove, ""), "No such file");
+    fs::write(&place, "#!/bin/sh\n").unwrap();
+    for arguments in [&remove[..], &remove[..3]] {
+        assert_error(&prelit(folder.path(), arguments, ""), "found something that is not a link to prelit");
+    }
+    assert_eq!(fs::read_to_string(&place).unwrap(), "#!/bin/sh\n", "what is another's stays");
+
     fs::write(folder.path().join("file"), "").unwrap();
     let refused = prelit(folder.path(), &["install-kustomize-plugin", "--dir", "file"], "");
     assert_error(&refused, "file/openlit.io/v1alpha1/autoinstrumentation/AutoInstrumentation");

@@ -10,7 +10,11 @@ mod filter;
 #[allow(dead_code, reason = "shared with other tests, each of which uses a part")]
 mod manifests;
 
+use prelit::krm::ResourceList;
+use prelit::render::report::Gate;
 use prelit::render::{Action, Rendered, Run, Source, Survey};
+use prelit::value::Value;
+use prelit::yaml::Tree;
 use std::fmt::Write;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -358,4 +362,161 @@ fn large_maps_take_linear_time() {
 fn many_documents_take_linear_time() {
     let one = [b"---\n".as_slice(), &workload("")].concat();
     grows_with_its_input(200, |size| one.repeat(size));
+}
+
+/// Asks the function in a thread of its own, as the command does, and gives the answer.
+#[track_caller]
+fn call(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let answer = || -> Result<Vec<u8>, prelit::render::Failures> {
+            let list = ResourceList::read("<stdin>", &bytes)?;
+            let rendered = list.render(filter::options(Action::Inject), &[])?;
+            let items = rendered.report.items(Gate::Done);
+            let splices = list.answer(rendered.splices.clone(), &list.results(&items, false))?;
+            drop(items);
+            Ok(filter::apply(&bytes, &Rendered { splices, report: rendered.report }))
+        };
+        let _ = sender.send(answer().map_err(|failures| {
+            let first = failures.0.first().expect("an error says why");
+            format!("{}:{}", first.position.as_ref().map_or(0, |position| position.line), first.message)
+        }));
+    });
+    receiver.recv_timeout(PATIENCE).expect("an answer, in time and without a panic")
+}
+
+const RESOURCE_LIST: &str = "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n";
+
+/// A `Deployment` as an item, with something of the attacker's beside it.
+fn item(beside: &str) -> String {
+    let text = String::from_utf8(workload(beside)).expect("ours");
+    let lines: String = text.lines().map(|line| format!("  {line}\n")).collect();
+    format!("- {}", &lines[2..])
+}
+
+fn list(items: &str) -> Vec<u8> {
+    format!("{RESOURCE_LIST}{items}").into_bytes()
+}
+
+/// How many items an answer has.
+#[track_caller]
+fn items_of(answer: &[u8]) -> usize {
+    let tree = Tree::parse(std::str::from_utf8(answer).expect("text stays text")).expect("an answer parses");
+    let value = tree.value().expect("an answer parses");
+    value.get("items").and_then(Value::as_list).map_or(0, <[Value<'_>]>::len)
+}
+
+#[test]
+fn a_function_takes_long_lists_and_large_items() {
+    let tiny = "- {apiVersion: v1, kind: ConfigMap}\n".repeat(200_000);
+    let answer = call(list(&tiny)).expect("it has an answer");
+    assert_eq!(items_of(&answer), 200_000);
+    let large = item(&format!("x-long: {}\n", "x".repeat(20 << 20)));
+    assert!(call(list(&large)).expect("it has an answer").len() > large.len());
+    let lines = item(&format!("x-long: |\n{}", "  a line of it\n".repeat((20 << 20) / 17)));
+    assert!(call(list(&lines)).expect("it has an answer").len() > lines.len());
+    let json = String::from_utf8(json_list(20 << 20 >> 8)).expect("ours");
+    let json = json.replace("\"v1\",\"kind\":\"List\"", "\"config.kubernetes.io/v1\",\"kind\":\"ResourceList\"");
+    assert!(call(json.clone().into_bytes()).expect("it has an answer").len() > json.len());
+}
+
+/// The memory that the command needs is a few times that of its input and its answer, not that of a tree of it all.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_function_on_fifty_megabytes_stays_small() {
+    let size = 50 << 20;
+    let line = "      a line of it, and another: x\n".repeat(150);
+    let pair = |number: usize| {
+        let other = format!(
+            "- apiVersion: v1\n  kind: ConfigMap\n  metadata:\n    name: c-{number}\n  data:\n    file: |\n{line}"
+        );
+        item("").replace("name: chat", &format!("name: chat-{number}")) + &other
+    };
+    let many = list(&(0..size / pair(0).len()).map(pair).collect::<String>());
+    let folder = tempfile::tempdir().expect("a folder");
+    let input = folder.path().join("input.yaml");
+    std::fs::write(&input, &many).expect("written");
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_prelit"))
+        .args(["fn", "-q"])
+        .env_clear()
+        .stdin(std::fs::File::open(&input).expect("written"))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("prelit starts");
+    let start = Instant::now();
+    let mut stdout = child.stdout.take().expect("a pipe");
+    let mut first = [0; 1];
+    // Nothing is written before everything is decided, and the rest waits for a reader: this is when most is in use.
+    std::io::Read::read_exact(&mut stdout, &mut first).expect("an answer");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it waits to write");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says so");
+    let kilobytes: usize = peak.trim().trim_end_matches(" kB").parse().expect("a number");
+    let length = std::io::copy(&mut stdout, &mut std::io::sink()).expect("the rest of the answer");
+    assert!(child.wait().expect("it ends").success());
+    println!("{} MB in {:?}, peak {} MB, {length} bytes out", size >> 20, start.elapsed(), kilobytes >> 10);
+    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+    assert!(length > many.len() as u64);
+    assert!(kilobytes << 10 < 10 * size, "{} MB", kilobytes >> 10);
+}
+
+#[test]
+fn a_function_refuses_what_is_too_deep_or_too_much() {
+    for opening in ["- ", "[", "{a: ", "a:\n"] {
+        let body: String = match opening {
+            "a:\n" => (0..300).map(|level| format!("{}a:\n", " ".repeat(level + 2))).collect(),
+            "- " => format!("  a:\n  {}x\n", opening.repeat(300)),
+            _ => format!("  a: {}\n", opening.repeat(300)),
+        };
+        let error = call(list(&format!("- kind: A\n{body}"))).expect_err("it is too deep");
+        assert!(!error.is_empty());
+    }
+    let mut laughs = String::from("    a0: &a0 [lol]\n");
+    for level in 1..30 {
+        let previous = format!("*a{}, ", level - 1).repeat(9);
+        let _ = writeln!(laughs, "    a{level}: &a{level} [{previous}]");
+    }
+    let error = call(list(&format!("- kind: A\n  apiVersion: v1\n  x:\n{laughs}"))).expect_err("a bomb");
+    assert!(error.contains("aliases stand for too much"), "{error}");
+    // One level in every item.
+    let across = laughs.replace("    a", "- kind: A\n  apiVersion: v1\n  a");
+    let error = call(list(&across)).expect_err("a bomb");
+    assert!(error.contains("aliases stand for too much"), "{error}");
+}
+
+#[test]
+fn a_function_refuses_what_is_no_text() {
+    let text = String::from_utf8(list(&item(""))).expect("ours");
+    for bytes in [&b"\xff\xfe"[..], b"\xc3\x28", b"\xed\xa0\x80", b"\0"] {
+        for at in [0, RESOURCE_LIST.len() + 2, text.len() - 3] {
+            let broken = [&text.as_bytes()[..at], bytes, &text.as_bytes()[at..]].concat();
+            assert!(call(broken).is_err(), "{bytes:?} at {at}");
+        }
+    }
+    let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for (mark, rest) in [(&b""[..], &little), (b"\xff\xfe", &little), (b"", &big), (b"\xfe\xff", &big)] {
+        assert!(call([mark, rest].concat()).is_err());
+    }
+}
+
+/// A list that was cut off is an error, or the list that it still is.
+#[test]
+fn every_beginning_of_a_list_has_an_answer() {
+    let config = "functionConfig:\n  apiVersion: v1\n  kind: ConfigMap\n  data:\n    OPENLIT_DEFAULT_VERSION: 1.0.0\n";
+    let yaml = format!("{RESOURCE_LIST}{}{}{config}", item("x: |\n  é\n"), item("").replace("- api", "-\n  api"));
+    let json = String::from_utf8(json_list(2)).expect("ours");
+    let json = json.replace("\"v1\",\"kind\":\"List\"", "\"config.kubernetes.io/v1\",\"kind\":\"ResourceList\"");
+    for text in [yaml.replace('\n', "\r\n"), yaml, json] {
+        let mut answered = 0;
+        for end in 0..=text.len() {
+            let cut = &text.as_bytes()[..end];
+            if let Ok(answer) = call(cut.to_vec()) {
+                answered += 1;
+                assert!(!answer.is_empty());
+                assert_eq!(items_of(&answer), items_of(cut), "{}", String::from_utf8_lossy(cut));
+            }
+        }
+        assert!(answered > 0, "not even all of it has an answer");
+    }
 }

@@ -7,6 +7,8 @@ mod editor;
 #[path = "laws/filter.rs"]
 #[allow(dead_code, reason = "shared with other tests and the fuzzer, each of which uses a part")]
 mod filter;
+#[path = "laws/function.rs"]
+mod function;
 #[path = "laws/manifests.rs"]
 mod manifests;
 
@@ -108,6 +110,103 @@ fn yaml_text() -> impl Strategy<Value = String> {
     })
 }
 
+/// A `Deployment` as an item, up to its container.
+const ITEM: &str = "- apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: chat}
+  spec:
+    template:
+      metadata:
+        labels: {app: chat, openlit.io/instrument: \"true\"}
+      spec:
+        containers:
+        - name: app
+          image: python:3.11-slim
+";
+
+const FUNCTION_LIST: &str = "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n";
+
+/// An anchor of an item has the name of one before the list: behind the list its alias stands for the item's.
+#[test]
+fn an_alias_behind_a_list_stands_for_what_an_item_has_anchored() {
+    let list =
+        format!("{FUNCTION_LIST}x: &e []\nitems:\n{ITEM}          env: &e\n          - {{name: A, value: b}}\nz: *e\n");
+    let answer = function::function_decides_as_a_whole(&list, None);
+    assert_eq!(answer["z"], serde_json::json!([{"name": "A", "value": "b"}]));
+    let list = list.replace("config.kubernetes.io/v1", "v1").replace("ResourceList", "List");
+    let edited = function::filter_decides_as_a_whole(&list, None);
+    assert_eq!(edited["z"], serde_json::json!([{"name": "A", "value": "b"}]));
+}
+
+#[test]
+fn a_configuration_is_found_wherever_its_kind_is_said() {
+    let spec = "  metadata: {name: q}\n  spec:\n    selector: {matchLabels: {app: chat}}\n";
+    let item = ITEM.replace(", openlit.io/instrument: \"true\"", "");
+    let version = "apiVersion: openlit.io/v1alpha1\n";
+    for (head, configuration) in [
+        ("apiVersion: v1\nkind: List\n".to_owned(), format!("- {version}  kind: AutoInstrumentation\n{spec}")),
+        // By an alias to what stands before the list, and in another item.
+        (
+            "apiVersion: v1\nkind: List\nx: &k AutoInstrumentation\n".to_owned(),
+            format!("- {version}  kind: *k\n{spec}"),
+        ),
+        (
+            "apiVersion: v1\nkind: List\n".to_owned(),
+            format!("- apiVersion: v1\n  kind: ConfigMap\n  x: &k AutoInstrumentation\n- {version}  kind: *k\n{spec}"),
+        ),
+        // By the list, which does not make one of what stands in for the items.
+        (
+            format!("{version}kind: AutoInstrumentationList\n"),
+            format!("- {version}  kind: AutoInstrumentation\n{spec}"),
+        ),
+    ] {
+        let edited = function::filter_decides_as_a_whole(&format!("{head}items:\n{configuration}{item}"), None);
+        assert!(edited.to_string().contains("openlit.io/injection"), "{head}{configuration}");
+    }
+}
+
+#[test]
+fn lists_that_lines_could_misread_are_read_as_the_parser_reads_them() {
+    for beside in [
+        "  x: \"a\n    - b\"\n",
+        "  x: \"a\n- b\"\n",
+        "  x: [a,\n- b]\n",
+        "  x: |1\n    a\n# c\n",
+        "  x: |+\n    a\n\n\n",
+        "  x: &x a\n-\n  apiVersion: v1\n  kind: ConfigMap\n  x: *x\n",
+        "  x: &x {a: b}\n- apiVersion: v1\n  kind: ConfigMap\n  <<: *x\n",
+        "      # deep\n  # less\n# none\n\n",
+        "  ? x\n  : - a\n    - b\n",
+        "  x: a\u{2028}- b\u{85}- c\n",
+        "# c\r- apiVersion: v1\r  kind: ConfigMap\n",
+        "  x:\ta\n",
+        "-\tapiVersion: v1\n  \tkind: ConfigMap\n",
+        "- apiVersion: v1\n  kind: List\n  items:\n  - apiVersion: v1\n    kind: ConfigMap\n",
+        "- !!map\n  apiVersion: v1\n  kind: ConfigMap\n",
+    ] {
+        for items in ["items:\n", "items: # c\n", "items: # c\r- apiVersion: v1\r  kind: ConfigMap\n"] {
+            for behind in ["", "z: y\n", "'z': y\n", "? z\n: y\n", "# c\r'z': y\n"] {
+                for list in [
+                    format!("{FUNCTION_LIST}{items}{ITEM}{beside}{behind}"),
+                    format!(
+                        "{FUNCTION_LIST}{items}{beside_first}{ITEM}{behind}",
+                        beside_first = format_args!("- apiVersion: v1\n  kind: ConfigMap\n{beside}")
+                    ),
+                ] {
+                    let plain = list.replace("config.kubernetes.io/v1", "v1").replace("ResourceList", "List");
+                    // What is no YAML, or is refused for its line ends, is for the other laws.
+                    if !list.contains('\r') && prelit::yaml::Tree::parse(&list).is_ok() {
+                        function::function_decides_as_a_whole(&list, None);
+                        function::filter_decides_as_a_whole(&plain, None);
+                    } else {
+                        function::any_bytes(list.as_bytes());
+                    }
+                }
+            }
+        }
+    }
+}
+
 proptest! {
     // What is found becomes a test with a name.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -120,5 +219,33 @@ proptest! {
     #[test]
     fn any_manifest_keeps_the_laws(choices in prop::collection::vec(any::<u8>(), 0..300)) {
         filter::any_choices(&manifests::stream(&choices));
+    }
+
+    #[test]
+    fn any_list_is_read_item_by_item_as_a_whole(choices in prop::collection::vec(any::<u8>(), 0..400)) {
+        function::any_choices(&choices);
+    }
+
+    #[test]
+    fn any_text_as_a_list_has_an_answer_or_an_error(
+        head in prop::sample::select(vec!["", "x: &a\n", "# c\n", "y: |\n"]),
+        indent in prop::sample::select(vec!["", "  "]),
+        texts in prop::collection::vec(yaml_text(), 0..4),
+        tail in prop::sample::select(vec!["", "functionConfig:\n", "z: *g\n", "results: []\n"]),
+    ) {
+        let mut list = format!("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n{head}items:\n");
+        for text in &texts {
+            // Not every line is moved: some of the text falls out of its item.
+            for (number, line) in text.split_inclusive('\n').enumerate() {
+                list.push_str(indent);
+                list.push_str(if number == 0 { "- " } else if line.len() % 7 == 3 { "" } else { "  " });
+                list.push_str(line);
+            }
+            if !list.ends_with('\n') {
+                list.push('\n');
+            }
+        }
+        list.push_str(tail);
+        function::any_bytes(list.as_bytes());
     }
 }

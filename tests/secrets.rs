@@ -278,3 +278,124 @@ fn with_secrets(text: &str) -> String {
     }
     out
 }
+
+/// The doors of the function.
+const FUNCTIONS: &[&[&str]] =
+    &[&["fn", "-v"], &["fn", "-v", "--strict"], &["fn", "-v", "--check"], &["fn", "-v", "--remove"]];
+
+/// An item of a list, from a document.
+fn item(document: &str) -> String {
+    format!("- {}\n", document.trim_end().replace('\n', "\n  "))
+}
+
+/// Runs the function and complains if it says the secret: on stderr, or in what it adds to the list. An answer holds
+/// it as often as the input did.
+fn complaints_of_function(what: &str, directory: &Path, options: &[String], input: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for door in FUNCTIONS {
+        let run = prelit(directory, door, options, &[], Some(input.as_bytes()));
+        assert!((0..=1).contains(&run.code), "{what}: {door:?}: exit {}: {}", run.code, run.stderr());
+        let (stdout, stderr) = (String::from_utf8_lossy(&run.stdout).into_owned(), run.stderr());
+        let results = stdout.rfind("\nresults:").map_or("", |at| &stdout[at..]);
+        // The configuration's own values are injected; what is said of them is not.
+        for (where_to, text) in [("stderr", stderr.as_str()), ("results", results)] {
+            if text.contains(SECRET) {
+                found.push(format!("{what}: {door:?}: {where_to}: {text}"));
+            }
+        }
+        // It is one or the other: an answer, or an error without one.
+        assert!(!(stdout.is_empty() && run.code == 0), "{what}: {door:?}: nothing was written");
+    }
+    found
+}
+
+#[test]
+fn of_a_function() {
+    let folder = tempfile::tempdir().unwrap();
+    let annotated = "  annotations:\n    config.kubernetes.io/path: a.yaml\n";
+    let secret = format!("apiVersion: v1\nkind: Secret\nmetadata:\n  name: s\n{annotated}");
+    let with = |item_texts: &[String], behind: &str| {
+        let items: String = item_texts.iter().map(|text| item(text)).collect();
+        format!("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n{items}{behind}")
+    };
+    let config = |spec: &str| format!("functionConfig:\n  {}\n", configuration(spec).trim_end().replace('\n', "\n  "));
+    let settings = |data: &str| format!("functionConfig:\n  apiVersion: v1\n  kind: ConfigMap\n{data}");
+    let env = "        env:\n        - name: A\n";
+    let lists = [
+        // What the function is given.
+        config("  otlp:\n    headers: Authorization=Bearer §\n"),
+        config("  otlp:\n    headers: Authorization Bearer §\n"),
+        config("  otlp: {timeout: 0, headers: Authorization Bearer §}\n"),
+        config("  otlp:\n    headers:\n      Authorization: §\n"),
+        config("  otlp:\n    headers: a=§\n    headers: a=§\n"),
+        config("  otlp:\n    headers: \"a=§\n"),
+        config("  otlp:\n    headrs: §\n    endpoint: ftp://user:§@host\n"),
+        config("  python:\n    instrumentation:\n      env:\n      - {name: A, value: [§]}\n"),
+        settings("  data:\n    OTEL_EXPORTER_OTLP_HEADERS: a=§\n"),
+        settings("  data:\n    OTEL_EXPORTER_OTLP_HEADERS: [§]\n"),
+        settings("  data:\n    OTEL_EXPORTER_OTLP_HEADERS: §\n    LOG_LEVEL: loud\n"),
+        settings("  data:\n    OPENLIT_OTLP_ENDPOINT: ftp://user:§@host\n"),
+        settings("  data: {OPENLIT_API_KEY: §, OPENLIT_DEFAULT_VERSION: [§]}\n"),
+        settings("  data:\n    OPENLIT_API_KEY: |\n      §\n     §\n"),
+        settings("  data: §\n"),
+        "functionConfig: §\n".to_owned(),
+        "functionConfig:\n  apiVersion: v1\n  kind: Secret\n  stringData: {OPENLIT_API_KEY: §}\n".to_owned(),
+        "results: §\n".to_owned(),
+    ]
+    .map(|behind| with(&[workload("")], &behind))
+    .into_iter()
+    // What stands in the items.
+    .chain(
+        [
+            vec![workload(&format!("{env}          value: §\n"))],
+            vec![workload(&format!("{env}          value: §\n          value: §\n"))],
+            vec![workload(&format!("{env}          value: [§]\n        - {{name: PYTHONPATH, value: [§]}}\n"))],
+            vec![workload("        env: {A: §}\n")],
+            vec![workload(&format!("{env}          value: \"§\n"))],
+            vec![workload(&format!("{env}          value: a: §: §\n"))],
+            vec![workload(&format!("{env}          value: *§\n"))],
+            vec![workload("        command: [python, \"-Ictoken='§'\"]\n")],
+            vec![workload(""), format!("{secret}stringData:\n  password: §\n")],
+            vec![workload(""), workload(""), format!("{secret}stringData:\n  password: §\n")],
+            vec![workload(""), format!("{secret}stringData: {{password: §, password: §}}\n")],
+            vec![workload(""), format!("{secret}stringData:\n  password: \"§\n   §\n")],
+            vec![workload(""), format!("{secret}data:\n  key: |\n    -----BEGIN PRIVATE KEY-----\n   §\n    §\n")],
+            vec![workload(""), format!("{secret}data:\n  key: |\n    a\n§\n")],
+            vec!["§".to_owned()],
+            vec!["[§]".to_owned(), workload("")],
+            vec![configuration("  otlp:\n    headers: Authorization Bearer §\n"), workload("")],
+            vec![configuration("  otlp: {headers: [§]}\n"), workload("")],
+        ]
+        .map(|items| with(&items, "")),
+    )
+    .chain([
+        "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems: §\n".to_owned(),
+        "apiVersion: v1\nkind: Secret\nstringData: {a: §}\n".to_owned(),
+        "§".to_owned(),
+        "{\"apiVersion\":\"config.kubernetes.io/v1\",\"kind\":\"ResourceList\",\"items\":[{\"kind\":\"Secret\",\"data\":{\"a\":\"§\",\"a\":\"§\"}}]}".to_owned(),
+        "{\"apiVersion\":\"config.kubernetes.io/v1\",\"kind\":\"ResourceList\",\"items\":[{\"kind\":\"Secret\",\"data\":{\"a\":\"§".to_owned(),
+    ]);
+    let mut found = Vec::new();
+    for list in lists {
+        let list = planted(&list);
+        found.extend(complaints_of_function(&list, folder.path(), &[], &list));
+        // Cut off in the midst of it, and read as a whole.
+        let cut = list.rfind(SECRET).unwrap() + SECRET.len() / 2;
+        found.extend(complaints_of_function(&list, folder.path(), &[], &list[..cut]));
+        let whole = list.replacen("items:\n", "items: &all\n", 1);
+        found.extend(complaints_of_function(&whole, folder.path(), &[], &whole));
+    }
+    let list = with(&[workload("")], "");
+    for settings in
+        ["OTEL_EXPORTER_OTLP_HEADERS: \"a=§\\n\"\n", "OPENLIT_API_KEY: §\n", "OTEL_EXPORTER_OTLP_HEADERS: [§]\n"]
+    {
+        fs::write(folder.path().join("settings"), planted(settings)).unwrap();
+        let options = ["--settings".to_owned(), "settings".to_owned()];
+        found.extend(complaints_of_function(settings, folder.path(), &options, &list));
+    }
+    for set in ["OPENLIT_OTLP_ENDPOINT=ftp://user:§@host", "OTEL_EXPORTER_OTLP_HEADERS=a=§", "OPENLIT_API_KEY=§"] {
+        let options = ["--set".to_owned(), planted(set)];
+        found.extend(complaints_of_function(set, folder.path(), &options, &list));
+    }
+    none(&found);
+}

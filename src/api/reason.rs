@@ -66,12 +66,12 @@ reasons! {
     PatchFile, "patch-file", Info, "a kustomization lists this file as a patch, so it is not a workload", "inject after the build: kustomize build | prelit inject";
     NotKubernetes, "not-kubernetes", Info, "the file is not a Kubernetes manifest", "render it first (helm template | prelit inject)";
     Unparsable, "unparsable", Finding, "the document cannot be parsed", "mend it, or leave the file out with --exclude; a Helm template is to be rendered first";
-    UnsupportedYaml, "unsupported-yaml", Warning, "the place to edit is written in a way that Prelit does not edit", "write it as an ordinary block or flow mapping";
+    UnsupportedYaml, "unsupported-yaml", Warning, "the place to edit is written in a way that Prelit does not edit", "write it as Kubernetes expects it, in ordinary block or flow style";
     SharedAnchor, "shared-anchor", Warning, "the edit would fall inside an anchored node that is used elsewhere, and would change that other place", "write the node out where it is used, or inject after the build";
     DuplicateItem, "duplicate-item", Warning, "the list holds this object more than once", "remove one: kustomize refuses it, and kpt keeps both";
     // The state of an earlier injection
     Edited, "edited", Finding, "what was injected has been changed since", "undo the change, or use --force";
-    Stale, "stale", Finding, "what was injected is not what the configuration now gives", "run prelit inject";
+    Stale, "stale", Finding, "what was injected is not what the configuration now gives", "run prelit inject; within kustomize, put the function into the outermost layer";
     NotInjected, "not-injected", Finding, "the pod template is selected and not injected", "run prelit inject";
     NoLongerSelected, "no-longer-selected", Finding, "the pod template was injected, and is not to be injected any more", "run prelit inject, or prelit remove";
     ConfigurationUnknown, "configuration-unknown", Info, "the injection was made by a configuration that this run does not have, so it is left as it is", "give the configuration with --config";

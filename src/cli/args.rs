@@ -128,10 +128,14 @@ Examples:
     /// DIR/openlit.io/v1alpha1/autoinstrumentation/AutoInstrumentation. An AutoInstrumentation
     /// under `transformers:` is then applied to everything that the kustomization builds.
     InstallKustomizePlugin {
-        /// The folder of plugins; without it $KUSTOMIZE_PLUGIN_HOME, $XDG_CONFIG_HOME/kustomize/plugin
-        /// or ~/.config/kustomize/plugin, as kustomize looks for it
+        /// The folder of plugins; without it $KUSTOMIZE_PLUGIN_HOME, or the first that exists of
+        /// $XDG_CONFIG_HOME/kustomize/plugin, ~/.config/kustomize/plugin and ~/kustomize/plugin, as
+        /// kustomize looks for it
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
         dir: Option<PathBuf>,
+        /// Take the link away again
+        #[arg(long)]
+        remove: bool,
     },
     /// Print the CustomResourceDefinition of AutoInstrumentation
     ///

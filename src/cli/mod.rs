@@ -78,7 +78,8 @@ fn run_command(arguments: Vec<OsString>) -> Ending {
         Command::Explain(explain) => explain::run(explain, talk),
         // The protocol of functions knows success and failure; ours says 1.
         Command::Fn(arguments) => return function::run(arguments, talk).map_err(|wrong| (wrong, Exit::Findings)),
-        Command::InstallKustomizePlugin { dir } => plugin::install(dir.as_deref()),
+        Command::InstallKustomizePlugin { dir, remove: false } => plugin::install(dir.as_deref()),
+        Command::InstallKustomizePlugin { dir, remove: true } => plugin::uninstall(dir.as_deref()),
         Command::Crd => shell::crd(),
         Command::Completions { shell } => shell::completions(*shell),
         Command::Man { command } => shell::man(command.as_deref()),

@@ -29,26 +29,71 @@ pub fn run(arguments: Plugin) -> Result<Exit, Failures> {
 }
 
 /// Puts a link to this program where kustomize looks for the plugin of the kind. One that is there already
-/// is replaced, in one step.
+/// is replaced, in one step; what is not ours is left alone.
 ///
 /// # Errors
 ///
-/// A folder that is not known or cannot be written.
+/// A folder that is not known or cannot be written, and what somebody else has put there.
 pub fn install(home: Option<&Path>) -> Result<Exit, Failures> {
+    let target = target(home)?;
+    refuse_others(&target)?;
+    let place = || {
+        fs::create_dir_all(target.parent().unwrap_or(Path::new(".")))?;
+        place(&program()?, &target)
+    };
+    place().map_err(|error| doors::error(&format!("{}: {error}", target.display())))?;
+    doors::print(format!("{}\n", target.display()).as_bytes())?;
+    Ok(Exit::Done)
+}
+
+/// Takes the link away again, if it is ours.
+///
+/// # Errors
+///
+/// The same, and no link at all.
+pub fn uninstall(home: Option<&Path>) -> Result<Exit, Failures> {
+    let target = target(home)?;
+    refuse_others(&target)?;
+    fs::remove_file(&target).map_err(|error| doors::error(&format!("{}: {error}", target.display())))?;
+    doors::print(format!("{}\n", target.display()).as_bytes())?;
+    Ok(Exit::Done)
+}
+
+/// The place of the plugin.
+fn target(home: Option<&Path>) -> Result<PathBuf, Failures> {
     let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
     let home = home.map(Path::to_owned).or_else(|| plugin_home(variable, Path::is_dir)).ok_or_else(|| {
         doors::error("no folder for kustomize's plugins is known: expected --dir DIR, or HOME to be set")
     })?;
-    let folder = home.join(GROUP).join(VERSION).join(KIND.to_lowercase());
-    let target = folder.join(KIND);
-    let program = env::current_exe().and_then(fs::canonicalize);
-    let placed = program.and_then(|program| {
-        fs::create_dir_all(&folder)?;
-        place(&program, &target)
-    });
-    placed.map_err(|error| doors::error(&format!("{}: {error}", target.display())))?;
-    doors::print(format!("{}\n", target.display()).as_bytes())?;
-    Ok(Exit::Done)
+    Ok(home.join(GROUP).join(VERSION).join(KIND.to_lowercase()).join(KIND))
+}
+
+/// Refuses a place at which there is something else than a link to Prelit, or a copy of it.
+fn refuse_others(target: &Path) -> Result<(), Failures> {
+    let Ok(there) = fs::symlink_metadata(target) else { return Ok(()) };
+    let is_ours = if there.is_symlink() {
+        let leads_to = fs::read_link(target).unwrap_or_default();
+        leads_to.file_stem().is_some_and(|name| name.to_string_lossy().starts_with(env!("CARGO_PKG_NAME")))
+    } else {
+        cfg!(not(unix)) && there.is_file()
+    };
+    if is_ours {
+        return Ok(());
+    }
+    Err(doors::error(&format!(
+        "{}: found something that is not a link to prelit; expected nothing, so take it away, or name another folder with --dir",
+        target.display()
+    )))
+}
+
+/// This program, by the name under which it is on the PATH: what that leads to is another file after an update.
+fn program() -> io::Result<PathBuf> {
+    let this = fs::canonicalize(env::current_exe()?)?;
+    let folders = env::var_os("PATH").unwrap_or_default();
+    let name = format!("{}{}", env!("CARGO_PKG_NAME"), env::consts::EXE_SUFFIX);
+    let found = env::split_paths(&folders).filter(|folder| folder.is_absolute()).map(|folder| folder.join(&name));
+    let known = found.into_iter().find(|path| fs::canonicalize(path).is_ok_and(|path| path == this));
+    Ok(known.unwrap_or(this))
 }
 
 /// Where kustomize looks, by the environment (`api/konfig/plugins.go`, `DefaultAbsPluginHome`): the first that

@@ -54,12 +54,12 @@ impl ResourceList<'_> {
     /// When the text does not come out as it is meant: a defect of ours.
     pub fn answer(&self, mut splices: Vec<Splice>, results: &[FunctionResult<'_>]) -> Result<Vec<Splice>, Failures> {
         let earlier = self.earlier_results();
-        // As text, since there may be thousands of both, and many with the same message.
-        let known: HashSet<String> = earlier.iter().map(|result| result.to_json().to_string()).collect();
         let all = self.wants_information();
         let told = results.iter().filter(|result| all || result.is_remarkable()).map(FunctionResult::to_value);
-        let new: Vec<Value> =
-            told.filter(|result| known.is_empty() || !known.contains(&result.to_json().to_string())).collect();
+        // As text, so that a run over what an earlier run wrote does not compare each with each.
+        let known: HashSet<String> = earlier.iter().map(|result| result.to_json().to_string()).collect();
+        let is_new = |result: &Value| known.is_empty() || !known.contains(&result.to_json().to_string());
+        let new: Vec<Value> = told.filter(is_new).collect();
         if new.is_empty() {
             return Ok(splices);
         }
@@ -84,7 +84,8 @@ impl ResourceList<'_> {
             let range = self.in_bytes(range.start)..self.in_bytes(range.end);
             // The frame ends with a line end where the last item does not.
             if range.start == self.end() && self.is_open_ended() && text.ends_with('\n') {
-                text = format!("\n{}", text.trim_end_matches('\n'));
+                let newline = if text.ends_with("\r\n") { "\r\n" } else { "\n" };
+                text = format!("{newline}{}", text.trim_end_matches(newline));
             }
             Splice { range, text }
         };

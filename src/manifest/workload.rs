@@ -40,8 +40,12 @@ impl<'v> Object<'v> {
         Object::inheriting(value, Path::ROOT, (None, None))
     }
 
-    /// A value as an object, with the kind and version of its list where it has none of its own.
+    /// A value as an object, with the kind and version of its list where it has none of its own. Nothing is no object,
+    /// whatever list it stands in.
     fn inheriting(value: &'v Value<'v>, at: Path, inherited: (Option<&'v str>, Option<&'v str>)) -> Option<Self> {
+        if value.is_null() {
+            return None;
+        }
         let text = |key| value.get(key).and_then(Value::as_text);
         let kind = text("kind").or(inherited.0)?;
         let api_version = text("apiVersion").or(inherited.1).unwrap_or_default();

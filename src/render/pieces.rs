@@ -72,6 +72,11 @@ impl Scope {
         Err(ParseError { offset: 0, message: "the piece is no item of a list".to_owned(), related: None })
     }
 
+    /// Whether an item is of a kind that its list says.
+    pub fn inherits_kind(&self, name: &str) -> bool {
+        matches!(self, Scope::List { kind: Some(kind), .. } if kind == name)
+    }
+
     /// Whether sops has encrypted what the piece is a part of.
     pub fn is_sops(&self) -> bool {
         matches!(self, Scope::List { sops: true, .. })

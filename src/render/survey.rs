@@ -4,8 +4,8 @@ use super::lines::Lines;
 use super::pieces::{Pieces, Scope};
 use super::report::{ObjectReference, Remark};
 use super::{Failure, Failures, Options, Source, scan};
-use crate::api::Reason;
 use crate::api::resource::{self, AutoInstrumentation};
+use crate::api::{Reason, names};
 use crate::manifest::Object;
 use crate::value::Path;
 use crate::yaml::documents::documents;
@@ -96,9 +96,13 @@ impl Surveyor<'_> {
     /// Looks through a list item by item.
     fn pieces(&mut self, text: &str, pieces: &Pieces, start: usize) -> Result<(), ParseError> {
         self.piece(&pieces.frame, &Scope::Document, &|offset| start + pieces.list.outside(offset))?;
+        // What an item does not say itself is said by its list, or by what an alias stands for elsewhere.
+        let inherits = pieces.scope.inherits_kind(names::KIND);
+        let has_anchors = memchr::memchr(b'&', text.as_bytes()).is_some();
         for item in &pieces.list.items {
             let item_text = &text[item.clone()];
-            if scan::may_configure(item_text.as_bytes()) {
+            let bytes = item_text.as_bytes();
+            if inherits || scan::may_configure(bytes) || has_anchors && memchr::memchr(b'*', bytes).is_some() {
                 self.piece(item_text, &pieces.scope, &|offset| start + item.start + offset)?;
             }
         }

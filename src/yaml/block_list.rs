@@ -3,7 +3,8 @@
 //!
 //! Only block lists below a key of the root are taken apart, as lines tell. Lines can be wrong about text in quotes
 //! or brackets that goes on at the margin, and about aliases to what stands in another item: then the pieces are no
-//! YAML, and whoever reads them must read the whole document instead.
+//! YAML, and whoever reads them must read the whole document instead. An alias beside the list may stand for one
+//! anchor in the frame and for another, of the same name, in the document: such a list is not taken apart.
 
 use super::gaps;
 use super::tree::{NodeKind, Tree};
@@ -51,13 +52,14 @@ impl BlockList {
         }
         items.last_mut()?.end = line;
         let newline = if text[..items.first()?.start].ends_with("\r\n") { "\r\n" } else { "\n" };
-        let stand_in = format!("{}- {{}}{newline}", " ".repeat(indent?));
+        let stand_in = format!("{}- null{newline}", " ".repeat(indent?));
         let list = BlockList { stand_in, items };
         let frame = list.frame(text);
-        list.is_below(&Tree::parse(&frame).ok()?, key, key_line).then_some(list)
+        let tree = Tree::parse(&frame).ok()?;
+        (!tree.has_references && list.is_below(&tree, key, key_line)).then_some(list)
     }
 
-    /// The document with an empty map in the place of all items, so that it is written as the document is.
+    /// The document with one item that is nothing in the place of all, so that it is written as the document is.
     pub fn frame(&self, text: &str) -> String {
         [&text[..self.start()], &self.stand_in, &text[self.end()..]].concat()
     }
@@ -78,7 +80,8 @@ impl BlockList {
         self.items.last().map_or(0, |item| item.end)
     }
 
-    /// Whether the parser, too, takes the line for the key of the root that holds the list.
+    /// Whether the parser, too, takes the line for the key of the root that holds the list, and sees nothing in it but
+    /// what stands in for the items.
     fn is_below(&self, frame: &Tree<'_>, key: &str, key_line: usize) -> bool {
         let Some(root) = frame.root() else { return false };
         matches!(frame.node(root).kind, NodeKind::Mapping { flow: false })
@@ -87,6 +90,7 @@ impl BlockList {
                     && frame.node(name).start == key_line
                     && frame.node(value).start == self.start() + indent_of(&self.stand_in)
                     && !frame.node(value).is_anchored()
+                    && frame.children(value).count() == 1
             })
     }
 }
@@ -132,7 +136,7 @@ mod tests {
     fn a_list_is_its_frame_and_its_items() {
         let text = "kind: List\nitems: # all\n# first\n- a: 1\n  b: 2\n\n# second\n- c: |\n    - d\n- - e\nf: g\n";
         let (frame, items) = pieces(text).unwrap();
-        assert_eq!(frame, "kind: List\nitems: # all\n# first\n- {}\nf: g\n");
+        assert_eq!(frame, "kind: List\nitems: # all\n# first\n- null\nf: g\n");
         assert_eq!(items, ["- a: 1\n  b: 2\n\n# second\n", "- c: |\n    - d\n", "- - e\n"]);
         let list = BlockList::of(text, "items").unwrap();
         let at = |offset: usize| &text[list.outside(offset)..];
@@ -143,8 +147,64 @@ mod tests {
     #[test]
     fn dashes_may_be_indented() {
         let (frame, items) = pieces("items:\n  - a: 1\n    b:\n    - 2\n\n  - c\n").unwrap();
-        assert_eq!(frame, "items:\n  - {}\n");
+        assert_eq!(frame, "items:\n  - null\n");
         assert_eq!(items, ["  - a: 1\n    b:\n    - 2\n\n", "  - c\n"]);
+    }
+
+    /// Each piece by itself is what the document has in its place.
+    #[test]
+    fn what_lines_take_apart_is_what_the_parser_sees() {
+        for text in [
+            "items:\n- a\n-\n- - b\n  - c\n- ? d\n  : e\n- {f: g}\n- \"h\n  - i\"\n",
+            "items:\n-\n",
+            "items:\n-\n  a: b\n-\n",
+            "items:\n- |1\n  a\n\n- >+\n  b\n\n# c\n- |2-\n   # d\n",
+            "items:\n  - |\n\n     a\n # b\n# c\n  - d\n    e\n#f\n  -\n",
+            "items:\n- a\n  - b\n- c: d\n  # deep\n      # deeper\n# none\nz: y\n",
+            "x: |2\n\n   a\n\nitems:\n- b\n",
+            "x: |\n  items:\n  - a\n'y': b\n  items:\nitems: #\n- c\n",
+            "x:\n  items:\n# items:\nitems:\r\n- a\r\n- b\r\n",
+            "items:\n- a: &a b\n  c: *a\n- a: &a c\n  d: *a\n- <<: {a: b}\n",
+            "items:\n- a\u{2028}- b\n- c\u{85}- d\nz\u{2029}: y\n",
+            "items:\n- !!str a\n- !t {}\n- &a\n  b: c\n",
+            "items:\n- a\rb: c\n- d\n",
+            "items:\n- a:\r    b\n- d\n",
+            "items:\n- -a\n- --- b\n- -\n- - -\n",
+            "items:\n- a\n: b\n",
+            "items:\n- a\n? b\n: - c\n",
+            "items:\n- a\n\u{feff}b: c\n",
+            "%a: b\nitems:\n- a\n",
+        ] {
+            let Some(list) = BlockList::of(text, "items") else { continue };
+            let trees: Vec<_> = list.items.iter().map(|item| Tree::parse(&text[item.clone()])).collect();
+            if !trees.iter().all(|tree| tree.as_ref().is_ok_and(is_one_item)) {
+                continue;
+            }
+            let whole = Tree::parse(text).unwrap_or_else(|error| panic!("{text:?}: {error}"));
+            let whole = whole.value().unwrap();
+            let apart: Vec<_> = trees
+                .iter()
+                .map(|tree| tree.as_ref().unwrap().value().unwrap().as_list().unwrap()[0].to_json())
+                .collect();
+            assert_eq!(whole.get("items").unwrap().to_json(), serde_json::Value::from(apart), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn pieces_that_are_not_what_they_seem_are_told_apart_from_items() {
+        for text in [
+            "items:\n- \"a\n- b\"\n",
+            "items:\n- [a,\n- b]\n",
+            "items:\n- {a: b,\nc: d}\n",
+            "items:\n- a\r- b\n",
+            "items:\n- a\n# c\r- b\n",
+            "items:\n- &a b\n- *a\n",
+            "x: &x a\nitems:\n- *x\n- <<: *x\n",
+        ] {
+            let Some(list) = BlockList::of(text, "items") else { continue };
+            let is_item = |item: &Range<usize>| Tree::parse(&text[item.clone()]).is_ok_and(|tree| is_one_item(&tree));
+            assert!(!list.items.iter().all(is_item), "{text:?}");
+        }
     }
 
     #[test]
@@ -161,6 +221,24 @@ mod tests {
             "a: \"\nitems:\n- b\nc: \"\n",
             "- items:\n",
             "items:\n- a\nitems:\n- b\n",
+            "items:\n- a\n\"items\":\n- b\n",
+            "\"items\":\n- a\n",
+            "items :\n- a\n",
+            "? items\n: - a\n",
+            "items:\t\n- a\n",
+            "items:#\n- a\n",
+            "items:\n-\ta\n",
+            "items:\n-\t\n- a\n",
+            "items: # c\r- a\n- b\n",
+            "items:\r- a\n- b\n",
+            "items:\n# c\r- a\n- b\n",
+            "x: 'a\nitems:\n- b'\n",
+            "x: [\nitems:\n- b]\n",
+            "{x: a,\nitems:\n- b}\n",
+            // An alias beside the list may stand for what an item has anchored.
+            "x: &x a\nitems:\n- &x b\nz: *x\n",
+            "x: &x {a: b}\nitems:\n- &x {a: c}\n<<: *x\n",
+            "items:\n- &x b\nz: *x\n",
         ] {
             assert_eq!(pieces(text), None, "{text:?}");
         }

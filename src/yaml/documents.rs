@@ -92,7 +92,8 @@ pub fn contents(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
 
 /// Whether a document holds nothing but comments and directives: what stands before a first `---`.
 pub fn is_blank(text: &[u8]) -> bool {
-    text.split(|byte| *byte == b'\n')
+    // Between the two, a carriage return is a line break for YAML, if for nobody else.
+    text.split(|byte| matches!(byte, b'\n' | b'\r'))
         .all(|line| line.starts_with(b"%") || matches!(line.trim_ascii_start().first(), None | Some(b'#')))
 }
 

@@ -303,7 +303,7 @@ fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
 }
 
 /// A document as a library reads it that Prelit does not use for reading.
-fn read_by_another(document: &str) -> Option<Json> {
+pub fn read_by_another(document: &str) -> Option<Json> {
     let options = serde_saphyr::options! {
         duplicate_keys: DuplicateKeyPolicy::LastWins,
         merge_keys: MergeKeyPolicy::Merge,
@@ -313,7 +313,7 @@ fn read_by_another(document: &str) -> Option<Json> {
 }
 
 /// What a stream means, without what may come back absent, and with all scalars as text.
-fn meaning(stream: &[u8]) -> Vec<Option<Json>> {
+pub fn meaning(stream: &[u8]) -> Vec<Option<Json>> {
     documents(stream)
         .map(|document| {
             let text = std::str::from_utf8(&stream[document.text]).ok()?;

@@ -19,12 +19,12 @@ impl<'c> Choices<'c> {
         usize::from(self.bytes.next().copied().unwrap_or(0)) % count
     }
 
-    fn one<T: Copy>(&mut self, alternatives: &[T]) -> T {
+    pub fn one<T: Copy>(&mut self, alternatives: &[T]) -> T {
         alternatives[self.below(alternatives.len())]
     }
 
     /// True once in so many.
-    fn once_in(&mut self, count: usize) -> bool {
+    pub fn once_in(&mut self, count: usize) -> bool {
         self.below(count) == count - 1
     }
 

@@ -44,6 +44,10 @@ fn is_static(architecture: &str, machine: u16) {
         .current_dir(Path::new(ROOT))
         .env("TARGETARCH", architecture)
         .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("image"))
+        // How it is linked is the question here, and not how fast it is.
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "256")
         .output()
         .unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
