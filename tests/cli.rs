@@ -459,6 +459,10 @@ fn a_function_on_a_command_line_says_what_it_is() {
     assert_eq!(output.status.code(), Some(1), "functions know success and failure");
     assert_eq!(stdout(&output), "");
     assert!(stderr(&output).contains("expected a ResourceList"), "{}", stderr(&output));
+    for wrong in [&["fn", "--chek"][..], &["fn", "--check", "--remove"]] {
+        let output = prelit(here().path(), wrong, "");
+        assert_eq!((output.status.code(), stdout(&output)), (Some(1), ""), "{wrong:?}");
+    }
     let help = prelit(here().path(), &["fn", "--help"], "");
     assert!(stdout(&help).contains("kpt fn eval"), "{}", stdout(&help));
 }

@@ -93,6 +93,7 @@ reasons! {
     IncompatiblePython, "incompatible-python", Warning, "the published init image holds packages for CPython 3.11 on glibc, and the container runs another", "use python:3.11 (not alpine), a customInitImage for it, or openlit.io/inject-python: \"true\"";
     NameConflict, "name-conflict", Finding, "a volume, mount path or init container that is not ours already has our name", "rename it";
     ConfigurationWarning, "configuration-warning", Warning, "the AutoInstrumentation is valid, and has something that is probably not meant", "look at the field that is named";
+    SelectsNothing, "selects-nothing", Warning, "the AutoInstrumentation was given for these manifests and selects none of their pod templates", "look at its selector and namespace, and at the labels of the pod templates";
     NoContainers, "no-containers", Info, "the pod template has no container", "look whether the field is spelt `containers`";
     UnreachedInjection, "unreached-injection", Warning, "the document carries openlit.io/injection in a place that is no pod template to this run", "name its kind with --workload, as when it was injected";
     UnknownMark, "unknown-mark", Warning, "a label or annotation under openlit.io/ has no meaning as it is written", "correct its key or value";

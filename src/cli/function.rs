@@ -2,10 +2,9 @@
 
 use super::args::Function;
 use super::stream::{self, Part};
-use super::style::plain;
-use super::{Exit, Talk, doors, files, options};
+use super::{Exit, Talk, doors, files, format, options};
 use crate::api::Severity;
-use crate::krm::{FunctionResult, ResourceList};
+use crate::krm::ResourceList;
 use crate::render::report::{Gate, count};
 use crate::render::{Action, Failures};
 
@@ -35,7 +34,7 @@ pub fn run(arguments: &Function, talk: Talk) -> Result<Exit, Failures> {
         stream::to_stdout(&pieces).map_err(|error| doors::error(&format!("stdout: {error}")))?;
     }
     if failed || !talk.quiet {
-        say(&results);
+        doors::mutter(&format::function::results(&results, talk.verbose));
     }
     if barred {
         doors::say_barred(&items, ", so nothing was written");
@@ -44,17 +43,4 @@ pub fn run(arguments: &Function, talk: Talk) -> Result<Exit, Failures> {
         doors::say_of(talk, &rendered.report, tense, &doors::plural(list.item_count(), "item"));
     }
     Ok(if failed { Exit::Findings } else { Exit::Done })
-}
-
-/// Says the results on stderr, where kustomize lets them through.
-fn say(results: &[FunctionResult<'_>]) {
-    let mut text = String::new();
-    for result in results {
-        text.push_str(&plain(&result.to_string()));
-        text.push('\n');
-        if let Some(help) = result.help() {
-            text.push_str(&format!("    help: {help}\n"));
-        }
-    }
-    doors::mutter(&text);
 }

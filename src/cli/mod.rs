@@ -54,30 +54,33 @@ type Ending = Result<Exit, (Failures, Exit)>;
 
 fn run_plugin(arguments: Vec<OsString>) -> Ending {
     match Plugin::try_parse_from(arguments) {
-        Ok(parsed) => plugin::run(parsed).map_err(|failures| (failures, Exit::Findings)),
-        Err(error) => Ok(usage(&error)),
+        Ok(parsed) => plugin::run(parsed).map_err(|failures| (failures, FAILED_FUNCTION)),
+        Err(error) => Ok(usage(&error, FAILED_FUNCTION)),
     }
 }
 
+/// The protocols of functions and plugins know success and failure; ours says 1.
+const FAILED_FUNCTION: Exit = Exit::Findings;
+
 /// Help and version are asked for, and go to stdout; everything else is an error.
-fn usage(error: &clap::Error) -> Exit {
+fn usage(error: &clap::Error, failed: Exit) -> Exit {
     // A reader may have gone away.
     let _unheard = error.print();
-    if error.use_stderr() { Exit::Error } else { Exit::Done }
+    if error.use_stderr() { failed } else { Exit::Done }
 }
 
 fn run_command(arguments: Vec<OsString>) -> Ending {
+    let is_function = arguments.get(1).is_some_and(|verb| verb == "fn");
     let Args { talk, command } = match Args::try_parse_from(arguments) {
         Ok(parsed) => parsed,
-        Err(error) => return Ok(usage(&error)),
+        Err(error) => return Ok(usage(&error, if is_function { FAILED_FUNCTION } else { Exit::Error })),
     };
     let result = match &command {
         Command::Inject(edit) => inject::run(Action::Inject, edit, talk),
         Command::Remove(edit) => inject::run(Action::Remove, edit, talk),
         Command::Check(check) => check::run(check, talk),
         Command::Explain(explain) => explain::run(explain, talk),
-        // The protocol of functions knows success and failure; ours says 1.
-        Command::Fn(arguments) => return function::run(arguments, talk).map_err(|wrong| (wrong, Exit::Findings)),
+        Command::Fn(arguments) => return function::run(arguments, talk).map_err(|wrong| (wrong, FAILED_FUNCTION)),
         Command::InstallKustomizePlugin { dir, remove: false } => plugin::install(dir.as_deref()),
         Command::InstallKustomizePlugin { dir, remove: true } => plugin::uninstall(dir.as_deref()),
         Command::Crd => shell::crd(),

@@ -137,6 +137,8 @@ pub fn run(
         outcome.files.push(file);
     }
     outcome.report.counts = counts;
+    let idle = run.idle(&outcome.report);
+    outcome.report.remarks.extend(idle);
     Ok(outcome)
 }
 

@@ -60,7 +60,9 @@ impl Content {
         let object = Object::read(value).map(|object| ObjectReference::from(&object)).unwrap_or_default();
         let annotations = value.dig(&["metadata", "annotations"]);
         let by_kustomize = annotations.is_some_and(|annotations| annotations.get(KUSTOMIZE_ID).is_some());
-        Ok(Content { place, object, file: file_of(value), by_kustomize })
+        // kustomize makes names of files up.
+        let file = if by_kustomize { None } else { file_of(value) };
+        Ok(Content { place, object, file, by_kustomize })
     }
 
     /// `item 3 (apps/chat.yaml)`

@@ -12,7 +12,7 @@ mod results;
 
 pub use form::FunctionConfig;
 pub use resource_list::ResourceList;
-pub use results::FunctionResult;
+pub use results::{FunctionResult, Level};
 
 use crate::render::report::Item;
 use crate::render::{Failures, Options, Rendered, Run, Source, Splice, Survey};
@@ -37,14 +37,20 @@ impl ResourceList<'_> {
             let mut rendered = run.render(&source)?;
             rendered.report.remarks.extend_from_slice(run.remarks());
             rendered.report.remarks.extend(self.duplicates());
+            let idle = run.idle(&rendered.report);
+            rendered.report.remarks.extend(idle);
             Ok(rendered)
         };
         render().map_err(|failures| self.name_items(failures))
     }
 
-    /// What is to be said of the items, in the form of the protocol.
+    /// What is to be said of the items, in the form of the protocol: what weighs most first, since kpt cuts off
+    /// what comes later.
     pub fn results<'r>(&'r self, items: &'r [Item<'r>], failed: bool) -> Vec<FunctionResult<'r>> {
-        items.iter().map(|item| FunctionResult::new(item, self.item_at(item.position), failed)).collect()
+        let result = |item: &'r Item<'r>| FunctionResult::new(item, self.item_at(item.position), failed);
+        let mut results: Vec<FunctionResult<'r>> = items.iter().map(result).collect();
+        results.sort_by_key(FunctionResult::level);
+        results
     }
 
     /// The splices of an answer: those of the items, and the results behind those that other functions left.
@@ -55,7 +61,7 @@ impl ResourceList<'_> {
     pub fn answer(&self, mut splices: Vec<Splice>, results: &[FunctionResult<'_>]) -> Result<Vec<Splice>, Failures> {
         let earlier = self.earlier_results();
         let all = self.wants_information();
-        let told = results.iter().filter(|result| all || result.is_remarkable()).map(FunctionResult::to_value);
+        let told = results.iter().filter(|result| all || result.level() < Level::Info).map(FunctionResult::to_value);
         // As text, so that a run over what an earlier run wrote does not compare each with each.
         let known: HashSet<String> = earlier.iter().map(|result| result.to_json().to_string()).collect();
         let is_new = |result: &Value| known.is_empty() || !known.contains(&result.to_json().to_string());

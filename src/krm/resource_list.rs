@@ -4,6 +4,7 @@ use super::form::{Form, Frame, FunctionConfig, Misread, only_document};
 use super::item::{Extent, Item};
 use crate::api::Reason;
 use crate::api::settings::{self, SettingProblem};
+use crate::manifest::Object;
 use crate::manifest::kinds::group_of;
 use crate::manifest::workload::FUNCTION_CONFIG;
 use crate::render::lines::Lines;
@@ -72,8 +73,10 @@ impl<'s> ResourceList<'s> {
             let single = value.at(&path)?.as_scalar().is_some();
             Some((self.in_bytes(node.start)..self.in_bytes(node.end), single))
         };
+        let config = value.as_ref().and_then(|value| Object::read(value.get(FUNCTION_CONFIG)?));
+        let owner = config.map(|object| format!("{}: ", ObjectReference::from(&object))).unwrap_or_default();
         let failure = |problem: &SettingProblem| {
-            let message = format!("{FUNCTION_CONFIG}: {problem}");
+            let message = format!("{FUNCTION_CONFIG}: {owner}{problem}");
             match place(&problem.name) {
                 Some((value, true)) if problem.shown => Failure::of_value(&lines, value, message),
                 Some((value, _)) => Failure::at(&lines, value.start, message),

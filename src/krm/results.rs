@@ -1,11 +1,9 @@
-//! What is said of the items, as the protocol's `results`, and the same as text, because kustomize throws
-//! results away.
+//! What is said of the items, as the protocol's `results`.
 
 use super::item::{File, Item};
 use crate::api::Severity;
 use crate::render::report;
 use crate::value::Value;
-use std::fmt;
 
 /// One result.
 #[derive(Debug)]
@@ -16,15 +14,19 @@ pub struct FunctionResult<'r> {
 }
 
 /// The severities of the protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Level {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The function failed because of it.
     Error,
+    /// Somebody should look at it.
     Warning,
+    /// How it came out.
     Info,
 }
 
 impl Level {
-    fn word(self) -> &'static str {
+    /// Its name in the protocol.
+    pub fn word(self) -> &'static str {
         match self {
             Level::Error => "error",
             Level::Warning => "warning",
@@ -51,14 +53,19 @@ impl<'r> FunctionResult<'r> {
         FunctionResult { item, file: source.and_then(|item| item.content.file.as_ref()), level }
     }
 
-    /// Whether it is more than information.
-    pub(super) fn is_remarkable(&self) -> bool {
-        self.level != Level::Info
+    /// How much it weighs.
+    pub fn level(&self) -> Level {
+        self.level
     }
 
-    /// What to do about it, where it is more than information.
-    pub fn help(&self) -> Option<&'static str> {
-        self.is_remarkable().then(|| self.item.reason.remedy())
+    /// What is said.
+    pub fn item(&self) -> &'r report::Item<'r> {
+        self.item
+    }
+
+    /// The file of the list's item, where it is known.
+    pub fn file(&self) -> Option<&'r str> {
+        self.file.map(|file| file.path.as_str())
     }
 
     /// As an entry of `results`.
@@ -87,20 +94,5 @@ impl<'r> FunctionResult<'r> {
         }
         entries.push(("tags", Value::map([("reason", text(item.reason.code()))])));
         Value::map(entries)
-    }
-}
-
-/// One line: file, severity, object, place, what is so.
-impl fmt::Display for FunctionResult<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let item = self.item;
-        if let Some(file) = self.file {
-            write!(f, "{}: ", file.path)?;
-        }
-        write!(f, "{}: {}", self.level.word(), item.subject())?;
-        if !item.field.is_empty() {
-            write!(f, "{}: ", item.field)?;
-        }
-        write!(f, "{} [{}]", item.message(), item.reason.code())
     }
 }

@@ -24,6 +24,7 @@ use lines::Lines;
 use rayon::prelude::*;
 use report::{Position, Remark, Report};
 use scan::Scan;
+use std::collections::HashSet;
 use std::ops::Range;
 
 pub use survey::Survey;
@@ -125,6 +126,7 @@ pub struct Run {
     engine: Engine,
     scan: Scan,
     remarks: Vec<Remark>,
+    apart: Vec<(String, Remark)>,
 }
 
 impl Run {
@@ -144,7 +146,7 @@ impl Run {
         if !failures.0.is_empty() {
             return Err(failures);
         }
-        let (mut resources, mut remarks) = (Vec::new(), Vec::new());
+        let (mut resources, mut remarks, mut apart) = (Vec::new(), Vec::new(), Vec::new());
         for survey in found.into_iter().chain(surveys) {
             for (resource, everywhere) in survey.resources {
                 // What is given apart often stands among the manifests too.
@@ -153,16 +155,33 @@ impl Run {
                 }
             }
             remarks.extend(survey.remarks);
+            apart.extend(survey.apart);
         }
         let kinds = crate::manifest::kind_names(&options.workloads);
         let scan = Scan::new(kinds, !resources.is_empty());
         let engine = Engine::new(resources, &options.settings, options.namespace.clone());
-        Ok(Run { options, engine, scan, remarks })
+        Ok(Run { options, engine, scan, remarks, apart })
     }
 
     /// What is to be said of the configurations.
     pub fn remarks(&self) -> &[Remark] {
         &self.remarks
+    }
+
+    /// What is to be said when all sources are decided: that of what was given for them nothing selects anything,
+    /// as after a typing error in a selector. Several resources that serve other manifests too are no error
+    /// as long as one of them is used; what a label or an annotation keeps out says nothing of the selectors.
+    pub fn idle(&self, whole: &Report) -> Vec<Remark> {
+        let is_missed = |row: &report::Row| row.reason == Some(Reason::NotSelected);
+        let names: HashSet<&str> = self.apart.iter().map(|(name, _)| name.as_str()).collect();
+        let is_other = |row: &report::Row| match row.selected_by.as_deref() {
+            Some(name) => !names.contains(name),
+            None => is_missed(row) || row.reason == Some(Reason::NoPodTemplate),
+        };
+        let is_idle = self.options.action == Action::Inject
+            && whole.rows.iter().any(is_missed)
+            && whole.rows.iter().all(is_other);
+        if is_idle { self.apart.iter().map(|(_, remark)| remark.clone()).collect() } else { Vec::new() }
     }
 
     /// Decides one source.

@@ -18,6 +18,8 @@ pub struct Survey {
     pub(super) resources: Vec<(AutoInstrumentation, bool)>,
     /// What is probably not meant.
     pub(super) remarks: Vec<Remark>,
+    /// For every resource that was given apart its name, and what is to be said if it selects nothing.
+    pub(super) apart: Vec<(String, Remark)>,
 }
 
 impl Survey {
@@ -86,6 +88,7 @@ impl Surveyor<'_> {
             if piecemeal.pieces(text, &pieces, start).is_ok() {
                 self.survey.resources.append(&mut piecemeal.survey.resources);
                 self.survey.remarks.append(&mut piecemeal.survey.remarks);
+                self.survey.apart.append(&mut piecemeal.survey.apart);
                 self.failures.append(&mut piecemeal.failures);
                 return Ok(());
             }
@@ -121,11 +124,27 @@ impl Surveyor<'_> {
         }
         for object in &found.configurations {
             // A function's own configuration is often one of the items too.
-            if self.function != Some(owned_id(object)) {
+            if self.function == Some(owned_id(object)) {
+                self.compare(&tree, object, place);
+            } else {
                 self.configuration(&tree, object, place, self.apart);
             }
         }
         Ok(())
+    }
+
+    /// Says of an item with the name of the function's own configuration if it is another one.
+    fn compare(&mut self, tree: &Tree<'_>, object: &Object<'_>, place: &dyn Fn(usize) -> usize) {
+        let is_known = |other: &AutoInstrumentation| self.survey.resources.iter().any(|(known, _)| known == other);
+        if resource::read(object.value).is_ok_and(|other| !is_known(&other)) {
+            self.survey.remarks.push(Remark {
+                position: self.lines.position(place(super::document::offset_of(tree, &object.at))),
+                object: Some(object.into()),
+                field: String::new(),
+                reason: Reason::ConfigurationWarning,
+                detail: "the functionConfig has the same name and another content, and is used".to_owned(),
+            });
+        }
     }
 
     /// Reads one of them, which was given `apart` or stands among the manifests.
@@ -141,6 +160,16 @@ impl Surveyor<'_> {
                     reason: Reason::ConfigurationWarning,
                     detail: problem.to_string(),
                 }));
+                if apart {
+                    let idle = Remark {
+                        position: self.lines.position(offset(&object.at)),
+                        object: Some(name.clone()),
+                        field: "spec.selector".to_owned(),
+                        reason: Reason::SelectsNothing,
+                        detail: String::new(),
+                    };
+                    self.survey.apart.push((resource.full_name(), idle));
+                }
                 let everywhere = apart && object.namespace().is_none();
                 self.survey.resources.push((resource, everywhere));
             }
