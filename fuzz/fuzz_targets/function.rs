@@ -6,6 +6,7 @@
 #[allow(dead_code, reason = "shared with other targets, each of which uses a part")]
 mod filter;
 #[path = "../../tests/laws/function.rs"]
+#[allow(dead_code, reason = "shared with the property tests, which use all of it")]
 mod function;
 #[path = "../../tests/laws/manifests.rs"]
 #[allow(dead_code, reason = "shared with other targets, each of which uses a part")]
