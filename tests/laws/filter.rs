@@ -254,6 +254,10 @@ fn edits(engine: &Engine, value: &Value<'_>) -> Vec<Edit> {
         return edits;
     }
     for workload in manifest::workloads(value, &[]).workloads {
+        // An item of a list can be encrypted by itself.
+        if manifest::is_sops(workload.object.value) {
+            continue;
+        }
         for template in &workload.templates {
             if let Work::Inject(plan) = engine.inject(&workload, template, &[], false).work {
                 edits.extend(plan.into_iter().map(|edit| edit.below(&workload.object.at)));
