@@ -76,8 +76,7 @@ fn failure(lines: &Lines<'_>, map: Option<&Map<'_>>, problem: &SettingProblem) -
     let message = problem.to_string();
     let in_map = map.and_then(|map| value_in_map(map, &problem.name));
     match in_map.or_else(|| value_in_lines(bytes, &problem.name)) {
-        Some((value, true)) if problem.shown => Failure::of_value(lines, value, message),
-        Some((value, _)) => Failure::at(lines, value.start, message),
+        Some(part) => Failure::of_part(lines, part, problem.shown, message),
         None => Failure::without_line(lines, 0, message),
     }
 }

@@ -78,8 +78,7 @@ impl<'s> ResourceList<'s> {
         let failure = |problem: &SettingProblem| {
             let message = format!("{FUNCTION_CONFIG}: {owner}{problem}");
             match place(&problem.name) {
-                Some((value, true)) if problem.shown => Failure::of_value(&lines, value, message),
-                Some((value, _)) => Failure::at(&lines, value.start, message),
+                Some(part) => Failure::of_part(&lines, part, problem.shown, message),
                 None => self.failure(message),
             }
         };

@@ -110,11 +110,26 @@ impl Failure {
     }
 
     /// A failure of a value that is no secret: it is shown with its key.
-    pub fn of_value(lines: &Lines<'_>, value: Range<usize>, message: impl Into<String>) -> Self {
+    fn of_value(lines: &Lines<'_>, value: Range<usize>, message: impl Into<String>) -> Self {
         Failure {
             position: Some(lines.position(value.start)),
             message: message.into(),
             source_line: lines.value_line(value),
+        }
+    }
+
+    /// A failure of what stands in a source at a range. It is shown with its key only if it `may_be_shown`, being
+    /// no secret, and is a single value: of a list or a map nobody knows what stands in it.
+    pub fn of_part(
+        lines: &Lines<'_>,
+        (part, is_single): (Range<usize>, bool),
+        may_be_shown: bool,
+        message: impl Into<String>,
+    ) -> Self {
+        if may_be_shown && is_single {
+            Failure::of_value(lines, part, message)
+        } else {
+            Failure::at(lines, part.start, message)
         }
     }
 }

@@ -177,9 +177,11 @@ impl Surveyor<'_> {
                 let at = object.at.join(&problem.at);
                 let message = format!("{name}: {problem}");
                 let is_single = object.value.at(&problem.at).is_some_and(|value| value.as_scalar().is_some());
-                let shown = problem.shown && is_single;
-                match tree.locate(at.steps()).filter(|_| shown).map(|id| tree.node(id)) {
-                    Some(node) => Failure::of_value(self.lines, place(node.start)..place(node.end), message),
+                match tree.locate(at.steps()).map(|id| tree.node(id)) {
+                    Some(node) => {
+                        let part = (place(node.start)..place(node.end), is_single);
+                        Failure::of_part(self.lines, part, problem.shown, message)
+                    }
                     None => Failure::at(self.lines, offset(&at), message),
                 }
             })),
