@@ -121,6 +121,17 @@ Examples:
   kpt fn source manifests/ | prelit fn | kpt fn sink rendered/
   kustomize build --enable-alpha-plugins --enable-exec .   a transformer names: exec: {path: prelit, args: [fn]}")]
     Fn(Function),
+    /// Be a config-management plugin of Argo CD: render the current folder, instrumented
+    ///
+    /// Argo CD's plugin server runs these commands in the folder of an Application. What they are to do stands in
+    /// the environment: ARGOCD_APP_PARAMETERS, ARGOCD_APP_NAMESPACE, ARGOCD_ENV_OPENLIT_* and the like.
+    ///
+    /// Exit codes: 0 done, 1 any error; stdout is empty then.
+    Cmp {
+        /// What Argo CD asks for
+        #[command(subcommand)]
+        command: Cmp,
+    },
     /// Put the plugin in place that `kubectl kustomize --enable-alpha-plugins` runs
     ///
     /// kubectl skips exec functions without a word, and runs plugins of the older form: a program named like
@@ -153,7 +164,7 @@ Examples:
     /// For example: prelit man inject | man -l -
     Man {
         /// The command whose page is printed; without it, that of prelit itself
-        #[arg(value_parser = ["inject", "remove", "check", "explain", "fn", "install-kustomize-plugin", "crd", "completions", "man"])]
+        #[arg(value_parser = ["inject", "remove", "check", "explain", "fn", "cmp", "install-kustomize-plugin", "crd", "completions", "man"])]
         command: Option<String>,
     },
 }
@@ -286,6 +297,40 @@ pub struct Function {
     #[command(flatten)]
     pub configuration: Configuration,
 }
+
+/// `cmp`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Cmp {
+    /// Render the folder, and inject instrumentation
+    ///
+    /// A kustomization is built by kustomize and a chart by helm, both from the PATH; of any other folder the *.yaml,
+    /// *.yml and *.json files are read. The network is never used.
+    #[command(after_long_help = "\
+Examples:
+  prelit cmp generate                                  in a folder, as Argo CD runs it
+  ARGOCD_APP_NAME=chat ARGOCD_APP_NAMESPACE=prod prelit cmp generate
+  ARGOCD_APP_PARAMETERS='[{\"name\": \"environment\", \"string\": \"staging\"}]' prelit cmp generate")]
+    Generate {
+        /// A folder with AutoInstrumentation resources and settings (settings.yaml or settings.env) that hold for
+        /// every Application; it may be missing
+        #[arg(long, value_name = "DIR", default_value = DEFAULTS, value_hint = ValueHint::DirPath)]
+        defaults: PathBuf,
+        /// How many seconds kustomize or helm may take; less than Argo CD waits, so that the error says why
+        #[arg(long, value_name = "SECONDS", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+        timeout: u64,
+    },
+    /// Announce the parameters of the folder, for Argo CD's user interface
+    Parameters {
+        /// The same folder as for generate
+        #[arg(long, value_name = "DIR", default_value = DEFAULTS, value_hint = ValueHint::DirPath)]
+        defaults: PathBuf,
+    },
+    /// Say `kustomize`, `helm` or `directory` if the folder can be rendered, and nothing otherwise
+    Discover,
+}
+
+/// Where a sidecar has its defaults.
+const DEFAULTS: &str = "/etc/prelit";
 
 /// What kustomize passes to an exec plugin of the older form.
 #[derive(Debug, Parser)]

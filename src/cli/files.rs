@@ -98,17 +98,27 @@ pub fn find(
 ///
 /// What cannot be read, or is larger than any manifest.
 pub fn read(input: &Input) -> Result<Vec<u8>, Failures> {
-    let result = match &input.path {
-        Some(path) => fs::File::open(path).and_then(|file| {
-            let size = file.metadata().map_or(0, |metadata| metadata.len());
-            read_bounded(file, size)
-        }),
-        None => read_stdin(),
-    };
-    result.map_err(|error| {
-        let message = format!("{}: cannot be read: {error}", input.name);
-        Failures(vec![Failure::new(message)])
-    })
+    match &input.path {
+        Some(path) => read_named(&input.name, path),
+        None => read_stdin().map_err(|error| unreadable(&input.name, &error)),
+    }
+}
+
+/// Reads a file as a whole; messages call it as it is shown.
+///
+/// # Errors
+///
+/// What cannot be read, or is larger than any manifest.
+pub fn read_named(name: &str, path: &Path) -> Result<Vec<u8>, Failures> {
+    let read = fs::File::open(path).and_then(|file| {
+        let size = file.metadata().map_or(0, |metadata| metadata.len());
+        read_bounded(file, size)
+    });
+    read.map_err(|error| unreadable(name, &error))
+}
+
+fn unreadable(name: &str, error: &io::Error) -> Failures {
+    Failures(vec![Failure::new(format!("{name}: cannot be read: {error}"))])
 }
 
 /// Reads stdin as a whole: what another program sends.

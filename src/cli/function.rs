@@ -1,10 +1,12 @@
 //! `prelit fn`: what kustomize and kpt send on stdin, and what they get on stdout.
 
 use super::args::Function;
+use super::options::Sent;
 use super::stream::{self, Part};
 use super::{Exit, Talk, doors, files, format, options};
 use crate::api::Severity;
-use crate::krm::ResourceList;
+use crate::api::settings::SettingProblem;
+use crate::krm::{FunctionConfig, ResourceList};
 use crate::render::report::{Gate, count};
 use crate::render::{Action, Failures};
 
@@ -17,7 +19,12 @@ pub fn run(arguments: &Function, talk: Talk) -> Result<Exit, Failures> {
     let bytes = files::sent()?;
     let list = ResourceList::read(files::STDIN, &bytes)?;
     let action = if arguments.remove { Action::Remove } else { Action::Inject };
-    let mut options = options::options(action, &arguments.configuration, Some(&list))?;
+    let placed = |problems: &[SettingProblem]| list.setting_failures(problems);
+    let sent = match list.function_config() {
+        FunctionConfig::Settings(given) => Some(Sent { given, failures: &placed }),
+        FunctionConfig::None | FunctionConfig::Resource => None,
+    };
+    let mut options = options::options(action, &arguments.configuration, sent)?;
     options.force = arguments.findings.force;
     let configs = options::configs(&arguments.configuration)?;
     let rendered = list.render(options, &options::sources(&configs))?;

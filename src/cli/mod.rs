@@ -3,6 +3,7 @@
 
 pub mod args;
 pub mod check;
+pub mod cmp;
 pub mod diagnostic;
 pub mod diff;
 pub mod doors;
@@ -70,7 +71,7 @@ fn usage(error: &clap::Error, failed: Exit) -> Exit {
 }
 
 fn run_command(arguments: Vec<OsString>) -> Ending {
-    let is_function = arguments.get(1).is_some_and(|verb| verb == "fn");
+    let is_function = arguments.get(1).is_some_and(|verb| verb == "fn" || verb == "cmp");
     let Args { talk, command } = match Args::try_parse_from(arguments) {
         Ok(parsed) => parsed,
         Err(error) => return Ok(usage(&error, if is_function { FAILED_FUNCTION } else { Exit::Error })),
@@ -81,6 +82,7 @@ fn run_command(arguments: Vec<OsString>) -> Ending {
         Command::Check(check) => check::run(check, talk),
         Command::Explain(explain) => explain::run(explain, talk),
         Command::Fn(arguments) => return function::run(arguments, talk).map_err(|wrong| (wrong, FAILED_FUNCTION)),
+        Command::Cmp { command } => return cmp::run(command, talk).map_err(|wrong| (wrong, FAILED_FUNCTION)),
         Command::InstallKustomizePlugin { dir, remove: false } => plugin::install(dir.as_deref()),
         Command::InstallKustomizePlugin { dir, remove: true } => plugin::uninstall(dir.as_deref()),
         Command::Crd => shell::crd(),

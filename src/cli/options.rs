@@ -2,27 +2,30 @@
 //! stronger.
 
 use super::args::Configuration;
-use super::files::{self, Input};
+use super::files;
 use super::settings_file::{in_file, pairs_of};
-use crate::api::settings::{self, SettingProblem, Settings};
-use crate::krm::{FunctionConfig, ResourceList};
+use crate::api::settings::{self, Given, SettingProblem, Settings};
 use crate::manifest::Row;
 use crate::render::{Action, Failure, Failures, Options, Source};
 use std::path::Path;
 
-/// The options of a run. The list of a function may bring settings: they are stronger than those of `--settings`, and
-/// weaker than those of `--set`.
+/// Settings that come with what a door is sent: stronger than those of `--settings`, weaker than those of `--set`.
+#[derive(Clone, Copy)]
+pub struct Sent<'s> {
+    /// The settings, and what is wrong with their form.
+    pub given: &'s Given,
+    /// What is wrong with some of them, each with its place.
+    pub failures: &'s dyn Fn(&[SettingProblem]) -> Vec<Failure>,
+}
+
+/// The options of a run.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with the settings and kinds of the command line, and with the settings of the list.
-pub fn options(
-    action: Action,
-    configuration: &Configuration,
-    list: Option<&ResourceList<'_>>,
-) -> Result<Options, Failures> {
+/// Everything that is wrong with the settings and kinds of the command line, and with the settings that were sent.
+pub fn options(action: Action, configuration: &Configuration, sent: Option<Sent<'_>>) -> Result<Options, Failures> {
     let mut failures = Vec::new();
-    let settings = settings(configuration, list).map_err(|wrong| failures.extend(wrong.0)).ok();
+    let settings = settings(configuration, sent).map_err(|wrong| failures.extend(wrong.0)).ok();
     let mut workloads = Vec::new();
     let from_settings = settings.iter().flat_map(|settings| &settings.workloads);
     for text in from_settings.chain(&configuration.workload) {
@@ -40,9 +43,9 @@ pub fn options(
     }
 }
 
-/// The settings of the file, over them those of a function's configuration, and over both those of the command
-/// line; everything that is wrong at once.
-fn settings(configuration: &Configuration, list: Option<&ResourceList<'_>>) -> Result<Settings, Failures> {
+/// The settings of the file, over them those that were sent, and over both those of the command line; everything that
+/// is wrong at once.
+fn settings(configuration: &Configuration, sent: Option<Sent<'_>>) -> Result<Settings, Failures> {
     let (mut pairs, mut failures) = (Vec::new(), Vec::new());
     let mut file = None;
     match configuration.settings.as_deref().map(read_file) {
@@ -53,18 +56,13 @@ fn settings(configuration: &Configuration, list: Option<&ResourceList<'_>>) -> R
             file = Some((name, bytes));
         }
     }
-    let by_function = list.and_then(|list| match list.function_config() {
-        FunctionConfig::Settings(given) => Some((list, given)),
-        FunctionConfig::None | FunctionConfig::Resource => None,
-    });
-    if let Some((list, given)) = by_function {
+    if let Some(Sent { given, failures: placed }) = sent {
         pairs.extend(given.pairs.iter().cloned());
-        failures.extend(list.setting_failures(&given.problems));
+        failures.extend(placed(&given.problems));
     }
     pairs.extend(configuration.set.iter().cloned());
     let is_set = |name: &str| configuration.set.iter().any(|(set, _)| set == name);
-    let is_of_function =
-        |name: &str| by_function.is_some_and(|(_, given)| given.pairs.iter().any(|(given, _)| given == name));
+    let is_sent = |name: &str| sent.is_some_and(|sent| sent.given.pairs.iter().any(|(given, _)| given == name));
     let problems = match settings::read(pairs.into_iter()) {
         Ok(settings) if failures.is_empty() => return Ok(settings),
         Ok(_) => Vec::new(),
@@ -72,16 +70,29 @@ fn settings(configuration: &Configuration, list: Option<&ResourceList<'_>>) -> R
     };
     // Whoever said it last is to be told.
     let (by_flag, rest): (Vec<_>, Vec<_>) = problems.into_iter().partition(|problem| is_set(&problem.name));
-    let (by_list, by_file): (Vec<_>, Vec<_>) = rest.into_iter().partition(|problem| is_of_function(&problem.name));
+    let (by_sender, by_file): (Vec<_>, Vec<_>) = rest.into_iter().partition(|problem| is_sent(&problem.name));
     let placeless = |problem: &SettingProblem| Failure::new(problem.to_string());
     failures.extend(by_flag.iter().map(placeless));
-    failures.extend(by_function.into_iter().flat_map(|(list, _)| list.setting_failures(&by_list)));
+    failures.extend(sent.into_iter().flat_map(|sent| (sent.failures)(&by_sender)));
     match &file {
         Some((name, bytes)) => failures.extend(in_file(name, bytes, &by_file)),
         None => failures.extend(by_file.iter().map(placeless)),
     }
     failures.sort_by(|a, b| a.position.cmp(&b.position));
     Err(Failures(failures))
+}
+
+/// The settings of the file as they are written there.
+///
+/// # Errors
+///
+/// A file that cannot be read, or is in no form of settings.
+pub fn pairs(configuration: &Configuration) -> Result<Vec<(String, String)>, Failures> {
+    let Some((name, bytes)) = configuration.settings.as_deref().map(read_file).transpose()? else {
+        return Ok(Vec::new());
+    };
+    let (pairs, failures) = pairs_of(&name, &bytes);
+    if failures.is_empty() { Ok(pairs) } else { Err(Failures(failures)) }
 }
 
 /// The files of `--config`: pairs of the shown name and the content.
@@ -105,7 +116,5 @@ fn read_file(path: &Path) -> Result<(String, Vec<u8>), Failures> {
         )]));
     }
     let name = path.to_string_lossy().into_owned();
-    let input =
-        Input { name, path: Some(path.to_path_buf()), named: true, regular: true, left_alone: None, renamed: None };
-    files::read(&input).map(|bytes| (input.name, bytes))
+    files::read_named(&name, path).map(|bytes| (name, bytes))
 }

@@ -8,7 +8,7 @@ use super::write;
 use crate::api::Reason;
 use crate::render::kustomization::is_kustomization;
 use crate::render::report::{Counts, Position, Remark, Report};
-use crate::render::{Failure, Failures, Options, Rendered, Run, Source, Splice, Survey};
+use crate::render::{Failure, Failures, Options, Rendered, Run, Source, Splice, Survey, all};
 use rayon::prelude::*;
 
 /// What of the files is kept in memory when everything is decided.
@@ -151,15 +151,7 @@ fn each<T: Send>(count: usize, work: impl Fn(usize) -> Result<T, Failures> + Syn
     // For a single file no threads are started.
     let results: Vec<Result<T, Failures>> =
         if count > 1 { (0..count).into_par_iter().map(work).collect() } else { (0..count).map(work).collect() };
-    let mut done = Vec::with_capacity(count);
-    let mut failures = Vec::new();
-    for result in results {
-        match result {
-            Ok(value) => done.push(value),
-            Err(wrong) => failures.extend(wrong.0),
-        }
-    }
-    if failures.is_empty() { Ok(done) } else { Err(Failures(failures)) }
+    all(results)
 }
 
 /// What is said of a file that only another tool can read.

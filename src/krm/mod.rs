@@ -15,7 +15,7 @@ pub use resource_list::ResourceList;
 pub use results::{FunctionResult, Level};
 
 use crate::render::report::Item;
-use crate::render::{Failures, Options, Rendered, Run, Source, Splice, Survey};
+use crate::render::{self, Failures, Options, Rendered, Source, Splice};
 use crate::value::{Edit, Path, Value};
 use crate::yaml::{Tree, edit, proof};
 use std::collections::HashSet;
@@ -30,18 +30,10 @@ impl ResourceList<'_> {
     /// Everything that is wrong with the configurations and the items, with the files of the items.
     pub fn render(&self, options: Options, configs: &[Source<'_>]) -> Result<Rendered, Failures> {
         let options = Options { thorough: true, ..options };
-        let render = || {
-            let source = self.source();
-            let survey = Survey::of(&source, &options)?;
-            let run = Run::new(options.clone(), configs, vec![survey])?;
-            let mut rendered = run.render(&source)?;
-            rendered.report.remarks.extend_from_slice(run.remarks());
-            rendered.report.remarks.extend(self.duplicates());
-            let idle = run.idle(&rendered.report);
-            rendered.report.remarks.extend(idle);
-            Ok(rendered)
-        };
-        render().map_err(|failures| self.name_items(failures))
+        let (splices, mut report) =
+            render::render(&[self.source()], options, configs).map_err(|failures| self.name_items(failures))?;
+        report.remarks.extend(self.duplicates());
+        Ok(Rendered { splices: splices.concat(), report })
     }
 
     /// What is to be said of the items, in the form of the protocol: what weighs most first, since kpt cuts off

@@ -8,6 +8,7 @@
 mod document;
 pub mod kustomization;
 pub mod lines;
+pub mod objects;
 mod pieces;
 pub mod report;
 mod scan;
@@ -255,6 +256,45 @@ impl Run {
     }
 }
 
+/// Decides sources that are all at hand, with the configurations among them: the splices of each, and what is to be
+/// said of them together.
+///
+/// # Errors
+/// Everything that is wrong with the configurations and the sources.
+pub fn render(
+    sources: &[Source<'_>],
+    options: Options,
+    configs: &[Source<'_>],
+) -> Result<(Vec<Vec<Splice>>, Report), Failures> {
+    let surveys = all(side_by_side(sources, |source| Survey::of(source, &options)))?;
+    let run = Run::new(options, configs, surveys)?;
+    let mut splices = Vec::with_capacity(sources.len());
+    let mut whole = Report { remarks: run.remarks().to_vec(), ..Report::default() };
+    for rendered in all(side_by_side(sources, |source| run.render(source)))? {
+        splices.push(rendered.splices);
+        whole.append(rendered.report);
+    }
+    let idle = run.idle(&whole);
+    whole.remarks.extend(idle);
+    Ok((splices, whole))
+}
+
+/// All results, or all failures, in their order.
+///
+/// # Errors
+/// When one of them is an error.
+pub fn all<T>(results: Vec<Result<T, Failures>>) -> Result<Vec<T>, Failures> {
+    let mut done = Vec::with_capacity(results.len());
+    let mut failures = Failures::default();
+    for result in results {
+        match result {
+            Ok(value) => done.push(value),
+            Err(wrong) => failures.0.extend(wrong.0),
+        }
+    }
+    if failures.0.is_empty() { Ok(done) } else { Err(failures) }
+}
+
 /// What is to be said of a document in which no pod template carries an injection, though our annotation stands in it.
 fn unreached_injection(source: &Source<'_>, lines: &Lines<'_>, document: &Range<usize>) -> Option<Remark> {
     let found = memchr::memmem::find(&source.bytes[document.clone()], names::ANNOTATION_INJECTION.as_bytes())?;
@@ -292,7 +332,7 @@ fn not_utf8(bytes: &[u8]) -> Option<&'static str> {
 }
 
 /// What is made of each of these, in their order: on every core, if there are enough to be worth it.
-pub(crate) fn side_by_side<T: Sync, R: Send>(work: &[T], make: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
+pub fn side_by_side<T: Sync, R: Send>(work: &[T], make: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
     /// From this number on.
     const ENOUGH: usize = 8;
     if work.len() >= ENOUGH { work.par_iter().map(make).collect() } else { work.iter().map(make).collect() }

@@ -160,6 +160,18 @@ impl Row {
 }
 
 impl Report {
+    /// Adds what is to be said of a further source.
+    pub fn append(&mut self, other: Report) {
+        let Counts { files, files_left_alone, files_changed, documents, templates } = other.counts;
+        self.counts.files += files;
+        self.counts.files_left_alone += files_left_alone;
+        self.counts.files_changed += files_changed;
+        self.counts.documents += documents;
+        self.counts.templates += templates;
+        self.rows.extend(other.rows);
+        self.remarks.extend(other.remarks);
+    }
+
     /// Everything that has a reason, by file and position. What holds for a whole template is said once
     /// and not for each of its containers, nor where a remark says it already.
     pub fn items(&self, gate: Gate) -> Vec<Item<'_>> {

@@ -1,0 +1,241 @@
+//! The checkout that Argo CD made of a repository, and the folder of the Application in it. No path leads out of it,
+//! however it is written and whatever links there are.
+
+use crate::cli::doors;
+use crate::render::{Failure, Failures};
+use ignore::WalkBuilder;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Component, Path, PathBuf};
+
+/// A checkout. Its paths are real ones: absolute and without links.
+#[derive(Debug)]
+pub struct Checkout {
+    root: PathBuf,
+    folder: PathBuf,
+    /// The part of the repository's path that was not sent: the server may send a part of the repository.
+    above: PathBuf,
+}
+
+/// Why a path of an Application leads nowhere.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Astray {
+    /// Nothing is there.
+    Missing,
+    /// It is none that may be used; what was found and what was expected.
+    Refused(String),
+}
+
+impl Checkout {
+    /// The checkout that the current folder stands in. `source_path` is that folder as Argo CD calls it: from the
+    /// root of the repository. Whoever tries the command by hand says none, and has a repository of git.
+    ///
+    /// # Errors
+    /// A current folder that is not there.
+    pub fn here(source_path: Option<&Path>) -> Result<Checkout, Failures> {
+        let folder = fs::canonicalize(".").map_err(|error| doors::error(&format!("the current folder: {error}")))?;
+        Ok(Checkout::around(folder, source_path))
+    }
+
+    /// A checkout that is one folder.
+    #[cfg(test)]
+    pub fn at(folder: &Path) -> Checkout {
+        let folder = fs::canonicalize(folder).unwrap();
+        Checkout { root: folder.clone(), folder, above: PathBuf::new() }
+    }
+
+    fn around(folder: PathBuf, source_path: Option<&Path>) -> Checkout {
+        let Some(source_path) = source_path else {
+            let root = folder.ancestors().find(|above| above.join(".git").exists()).unwrap_or(&folder).to_path_buf();
+            return Checkout { root, folder, above: PathBuf::new() };
+        };
+        let said: Vec<Component> =
+            source_path.components().filter(|component| matches!(component, Component::Normal(_))).collect();
+        let sent = folder.components().rev().zip(said.iter().rev()).take_while(|(is, said)| is == *said).count();
+        let root = folder.ancestors().nth(sent).unwrap_or(&folder).to_path_buf();
+        Checkout { root, folder, above: said[..said.len() - sent].iter().collect() }
+    }
+
+    /// The folder of the Application.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The real path of what an Application names: from its folder, or with a `/` in front from the root of the
+    /// repository.
+    ///
+    /// # Errors
+    /// A path that leads nowhere, or out of the checkout.
+    pub fn resolve(&self, path: &str) -> Result<PathBuf, Astray> {
+        self.resolve_in(&self.folder, path)
+    }
+
+    /// The same from another folder of the checkout, which is a real path.
+    ///
+    /// # Errors
+    /// A path that leads nowhere, or out of the checkout.
+    pub fn resolve_in(&self, folder: &Path, path: &str) -> Result<PathBuf, Astray> {
+        let refused = |what: &str| Err(Astray::Refused(what.to_owned()));
+        if path.contains("://") {
+            return refused("found a URL; expected a file of the repository, since the plugin has no network");
+        }
+        let whole = match path.strip_prefix('/') {
+            None => folder.join(path),
+            Some(rest) => match Path::new(rest).strip_prefix(&self.above) {
+                Ok(rest) => self.root.join(rest),
+                Err(_) => return refused("found a file outside of the part of the repository that Argo CD sent"),
+            },
+        };
+        // What is outside is refused before anybody looks whether it is there.
+        if !climbs_within(&whole, &self.root) {
+            return refused("found a path out of the repository; expected a file of it");
+        }
+        match fs::canonicalize(&whole) {
+            Ok(real) if real.starts_with(&self.root) => Ok(real),
+            Ok(_) => refused("found a link out of the repository; expected a file of it"),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(Astray::Missing),
+            Err(error) => refused(&format!("cannot be read: {error}")),
+        }
+    }
+
+    /// A real path as people know it: from the folder of the Application, or from the root.
+    pub fn shown(&self, path: &Path) -> String {
+        let below = path.strip_prefix(&self.folder).or_else(|_| path.strip_prefix(&self.root));
+        below.unwrap_or(path).to_string_lossy().into_owned()
+    }
+
+    /// A message of a program without the place of the checkout, which is another one every time.
+    pub fn without_place(&self, message: &str) -> String {
+        let [folder, root] = [&self.folder, &self.root].map(|path| path.to_string_lossy().into_owned());
+        message.replace(&format!("{folder}/"), "").replace(&folder, ".").replace(&root, "")
+    }
+
+    /// Every file below the folder, in the order of the names: links are not followed.
+    ///
+    /// # Errors
+    /// A folder that cannot be listed.
+    pub fn files(&self, recurse: bool) -> Result<Vec<PathBuf>, Failures> {
+        let walk = WalkBuilder::new(&self.folder)
+            .standard_filters(false)
+            .follow_links(false)
+            .max_depth((!recurse).then_some(1))
+            .sort_by_file_name(std::ffi::OsStr::cmp)
+            .build();
+        let mut files = Vec::new();
+        for entry in walk {
+            let entry = entry.map_err(|error| {
+                let message = self.without_place(&error.to_string());
+                Failures(vec![Failure::new(format!("the folder cannot be listed: {message}"))])
+            })?;
+            if entry.file_type().is_some_and(|kind| !kind.is_dir()) {
+                files.push(entry.into_path());
+            }
+        }
+        Ok(files)
+    }
+}
+
+/// Whether a path, read from left to right, never leaves a folder once it is in it.
+fn climbs_within(path: &Path, root: &Path) -> bool {
+    let mut depth = 0_usize;
+    let Ok(below) = path.strip_prefix(root) else { return false };
+    below.components().all(|component| match component {
+        Component::Normal(_) => {
+            depth += 1;
+            true
+        }
+        Component::ParentDir => match depth.checked_sub(1) {
+            Some(above) => {
+                depth = above;
+                true
+            }
+            None => false,
+        },
+        Component::CurDir => true,
+        Component::RootDir | Component::Prefix(_) => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A repository with `apps/chat/values.yaml` and `shared.yaml`.
+    fn repository() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("repo/apps/chat")).unwrap();
+        for file in ["repo/apps/chat/values.yaml", "repo/shared.yaml", "secret.yaml"] {
+            fs::write(folder.path().join(file), "a: 1\n").unwrap();
+        }
+        folder
+    }
+
+    fn checkout(folder: &tempfile::TempDir, source_path: &str) -> Checkout {
+        let real = fs::canonicalize(folder.path().join("repo/apps/chat")).unwrap();
+        Checkout::around(real, Some(Path::new(source_path)))
+    }
+
+    #[test]
+    fn the_root_is_where_the_path_of_the_source_begins() {
+        let folder = repository();
+        let root = fs::canonicalize(folder.path().join("repo")).unwrap();
+        assert_eq!(checkout(&folder, "apps/chat").root, root);
+        assert_eq!(checkout(&folder, "./apps/chat/").root, root);
+        assert_eq!(checkout(&folder, ".").root, root.join("apps/chat"));
+        let part = checkout(&folder, "platform/apps/chat");
+        assert_eq!((part.root.as_path(), part.above.as_path()), (root.as_path(), Path::new("platform")));
+        let hostile = checkout(&folder, "../../../..");
+        assert_eq!(hostile.root, root.join("apps/chat"));
+    }
+
+    #[test]
+    fn paths_are_from_the_folder_or_from_the_root() {
+        let folder = repository();
+        let root = fs::canonicalize(folder.path().join("repo")).unwrap();
+        let checkout = checkout(&folder, "apps/chat");
+        for (path, file) in [
+            ("values.yaml", "apps/chat/values.yaml"),
+            ("../../shared.yaml", "shared.yaml"),
+            ("/shared.yaml", "shared.yaml"),
+            ("/apps/./chat/../chat/values.yaml", "apps/chat/values.yaml"),
+        ] {
+            assert_eq!(checkout.resolve(path), Ok(root.join(file)), "{path}");
+        }
+        assert_eq!(checkout.resolve("none.yaml"), Err(Astray::Missing));
+        let part = self::checkout(&folder, "platform/apps/chat");
+        assert_eq!(part.resolve("/platform/shared.yaml"), Ok(root.join("shared.yaml")));
+        assert!(matches!(part.resolve("/shared.yaml"), Err(Astray::Refused(_))));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn no_path_leads_out() {
+        let folder = repository();
+        let checkout = checkout(&folder, "apps/chat");
+        let link = |target: &str, name: &str| {
+            std::os::unix::fs::symlink(target, folder.path().join("repo/apps/chat").join(name)).unwrap();
+        };
+        link("../../../secret.yaml", "link.yaml");
+        link("/", "everything");
+        let everything = format!("everything{}/secret.yaml", folder.path().display());
+        for path in [
+            "../../../secret.yaml",
+            "../../../none.yaml",
+            "/../secret.yaml",
+            "link.yaml",
+            everything.as_str(),
+            "https://example.com/values.yaml",
+        ] {
+            assert!(matches!(checkout.resolve(path), Err(Astray::Refused(_))), "{path}");
+        }
+    }
+
+    #[test]
+    fn messages_do_not_say_where_the_checkout_is() {
+        let folder = repository();
+        let checkout = checkout(&folder, "apps/chat");
+        let message =
+            format!("{}: no; {}", checkout.folder.join("a.yaml").display(), checkout.root.join("b").display());
+        assert_eq!(checkout.without_place(&message), "a.yaml: no; /b");
+    }
+}

@@ -1,0 +1,181 @@
+//! Runs a program that renders manifests: without a shell, with nothing of the environment but what it needs, and
+//! bounded in time and size.
+
+use super::checkout::Checkout;
+use crate::api::syntax;
+use crate::cli::doors;
+use crate::render::Failures;
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A larger answer is none of manifests but an accident, or an attack.
+const MAX_OUTPUT: u64 = 256 << 20;
+
+/// Argo CD shows what a program says, and keeps it: the first bytes are enough.
+const MAX_SAID: u64 = 2_000;
+
+/// Where no user has a home: what a program would read or run from there is nowhere.
+const NOWHERE: &str = "/nonexistent";
+
+/// Variables that name such places.
+const PLACES: [&str; 8] = [
+    "HOME",
+    "HELM_CACHE_HOME",
+    "HELM_CONFIG_HOME",
+    "HELM_DATA_HOME",
+    "HELM_PLUGINS",
+    "KUSTOMIZE_PLUGIN_HOME",
+    "XDG_CONFIG_HOME",
+    "KUBECONFIG",
+];
+
+/// How long after its last word a program may take to end, between one look and the next.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// A program, and what it is to do.
+pub struct Program<'p> {
+    /// Its name on the PATH.
+    pub name: &'static str,
+    /// Its arguments.
+    pub arguments: &'p [OsString],
+    /// What it is sent.
+    pub stdin: Option<Vec<u8>>,
+}
+
+impl Program<'_> {
+    /// Runs it in the folder of an Application, and gives what it writes. `explain` says what its own words mean.
+    ///
+    /// # Errors
+    /// A program that is not there, fails, takes too long or writes too much. Its words are told without the place
+    /// of the checkout and without credentials of URLs.
+    pub fn run(
+        self,
+        checkout: &Checkout,
+        deadline: Instant,
+        explain: impl Fn(&str) -> String,
+    ) -> Result<Vec<u8>, Failures> {
+        let name = self.name;
+        let limit = deadline.saturating_duration_since(Instant::now());
+        let mut child = self.spawn(checkout)?;
+        let ended = wait(&mut child, self.stdin, deadline);
+        if ended.is_err() {
+            // It may be gone already. What it has started itself ends with its pipes, or with the container.
+            let _gone = child.kill();
+            let _reaped = child.wait();
+        }
+        let Ended { is_success, status, stdout, stderr } = ended.map_err(|unfinished| {
+            doors::error(&match unfinished {
+                Unfinished::Late => format!(
+                    "{name}: found no end of it after {} s, expected one; --timeout of prelit cmp generate sets the limit",
+                    limit.as_secs()
+                ),
+                Unfinished::Long => format!("{name}: found more than {} MiB, expected manifests", MAX_OUTPUT >> 20),
+                Unfinished::Broken(error) => format!("{name}: {error}"),
+            })
+        })?;
+        let said = explain(&said(&stderr, checkout));
+        if is_success {
+            if !said.is_empty() {
+                doors::mutter(&format!("{name}: {said}\n"));
+            }
+            return Ok(stdout);
+        }
+        let said = if said.is_empty() { "it says nothing".to_owned() } else { said };
+        Err(doors::error(&format!("{name} failed ({status}): {said}")))
+    }
+
+    fn spawn(&self, checkout: &Checkout) -> Result<Child, Failures> {
+        let kept = ["PATH", "TMPDIR"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+        let spawned = Command::new(self.name)
+            .args(self.arguments)
+            .current_dir(checkout.folder())
+            .env_clear()
+            .envs(kept)
+            .envs(PLACES.map(|name| (name, NOWHERE)))
+            .env("HELM_NO_PLUGINS", "1")
+            .stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        spawned.map_err(|error| {
+            let name = self.name;
+            doors::error(&match error.kind() {
+                ErrorKind::NotFound => format!("{name}: not found on the PATH; expected it in the plugin's image"),
+                _ => format!("{name}: cannot be started: {error}"),
+            })
+        })
+    }
+}
+
+/// How a program ended.
+struct Ended {
+    is_success: bool,
+    status: String,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+/// Why it did not.
+enum Unfinished {
+    Late,
+    Long,
+    Broken(io::Error),
+}
+
+fn wait(child: &mut Child, input: Option<Vec<u8>>, deadline: Instant) -> Result<Ended, Unfinished> {
+    if let Some((mut pipe, input)) = child.stdin.take().zip(input) {
+        // Who does not read to the end says why on stderr.
+        thread::spawn(move || drop(pipe.write_all(&input)));
+    }
+    let stdout = child.stdout.take().map(|pipe| read(pipe, MAX_OUTPUT, false));
+    let stderr = child.stderr.take().map(|pipe| read(pipe, MAX_SAID, true));
+    let [stdout, stderr] = [stdout, stderr].map(|reader| match reader {
+        Some(reader) => {
+            let left = deadline.saturating_duration_since(Instant::now());
+            reader.recv_timeout(left).map_err(|_| Unfinished::Late)?.map_err(Unfinished::Broken)
+        }
+        None => Ok(Vec::new()),
+    });
+    let (stdout, stderr) = (stdout?, stderr?);
+    if stdout.len() as u64 > MAX_OUTPUT {
+        return Err(Unfinished::Long);
+    }
+    loop {
+        if let Some(status) = child.try_wait().map_err(Unfinished::Broken)? {
+            return Ok(Ended { is_success: status.success(), status: status.to_string(), stdout, stderr });
+        }
+        if Instant::now() >= deadline {
+            return Err(Unfinished::Late);
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+/// Reads a pipe beside the others, up to one byte more than a limit; the rest is read and dropped if the program is to
+/// go on.
+fn read(mut pipe: impl Read + Send + 'static, most: u64, goes_on: bool) -> Receiver<io::Result<Vec<u8>>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let mut result = pipe.by_ref().take(most + 1).read_to_end(&mut bytes).map(|_| bytes);
+        if goes_on && let Err(error) = io::copy(&mut pipe, &mut io::sink()) {
+            result = result.and(Err(error));
+        }
+        // Nobody waits any more for one that is late.
+        let _late = sender.send(result);
+    });
+    receiver
+}
+
+/// What a program says, on one line.
+fn said(stderr: &[u8], checkout: &Checkout) -> String {
+    let is_cut = stderr.len() as u64 > MAX_SAID;
+    let text = String::from_utf8_lossy(stderr);
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let text = syntax::shown(&checkout.without_place(&lines.join("; ")));
+    if is_cut { format!("{text}…") } else { text }
+}
