@@ -107,10 +107,10 @@ pub fn say_of(talk: Talk, report: &Report, tense: Tense, place: &str) {
     }
 }
 
-/// That findings bar a run that was to be strict.
-pub fn say_barred(items: &[Item], consequence: &str) {
+/// That findings bar a run that was to be strict; who asked for that is named.
+pub fn say_barred(asked_by: &str, items: &[Item], consequence: &str) {
     let findings = plural(count(items, Severity::Strict), "finding");
-    mutter(&format!("prelit: --strict: {findings}{consequence}\n"));
+    mutter(&format!("prelit: {asked_by}: {findings}{consequence}\n"));
 }
 
 /// The summary of a check, on one line.

@@ -44,7 +44,7 @@ pub fn run(arguments: &Function, talk: Talk) -> Result<Exit, Failures> {
         doors::mutter(&format::function::results(&results, talk.verbose));
     }
     if barred {
-        doors::say_barred(&items, ", so nothing was written");
+        doors::say_barred("--strict", &items, ", so nothing was written");
     } else {
         let tense = if arguments.check { doors::Tense::Would } else { doors::Tense::Did };
         doors::say_of(talk, &rendered.report, tense, &doors::plural(list.item_count(), "item"));

@@ -51,7 +51,7 @@ pub fn run(action: Action, arguments: &Edit, talk: Talk) -> Result<Exit, Failure
     doors::mutter(&text::items(&items, shown, Style::of_stderr()));
     if barred {
         let nothing = if arguments.diff { "" } else { ", so nothing was written" };
-        doors::say_barred(&items, nothing);
+        doors::say_barred("--strict", &items, nothing);
         return Ok(Exit::Findings);
     }
     let tense = if arguments.diff { doors::Tense::Would } else { doors::Tense::Did };

@@ -62,7 +62,7 @@ fn settings(configuration: &Configuration, sent: Option<Sent<'_>>) -> Result<Set
     }
     pairs.extend(configuration.set.iter().cloned());
     let is_set = |name: &str| configuration.set.iter().any(|(set, _)| set == name);
-    let is_sent = |name: &str| sent.is_some_and(|sent| sent.given.pairs.iter().any(|(given, _)| given == name));
+    let is_of_sender = |name: &str| sent.is_some_and(|sent| sent.given.pairs.iter().any(|(given, _)| given == name));
     let problems = match settings::read(pairs.into_iter()) {
         Ok(settings) if failures.is_empty() => return Ok(settings),
         Ok(_) => Vec::new(),
@@ -70,7 +70,7 @@ fn settings(configuration: &Configuration, sent: Option<Sent<'_>>) -> Result<Set
     };
     // Whoever said it last is to be told.
     let (by_flag, rest): (Vec<_>, Vec<_>) = problems.into_iter().partition(|problem| is_set(&problem.name));
-    let (by_sender, by_file): (Vec<_>, Vec<_>) = rest.into_iter().partition(|problem| is_sent(&problem.name));
+    let (by_sender, by_file): (Vec<_>, Vec<_>) = rest.into_iter().partition(|problem| is_of_sender(&problem.name));
     let placeless = |problem: &SettingProblem| Failure::new(problem.to_string());
     failures.extend(by_flag.iter().map(placeless));
     failures.extend(sent.into_iter().flat_map(|sent| (sent.failures)(&by_sender)));

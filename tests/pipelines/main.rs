@@ -8,7 +8,9 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod action;
+mod application;
 mod assistant;
+mod cmp;
 mod corpus;
 mod docker;
 mod flux;
@@ -34,7 +36,7 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let tools = Tools::find();
-    let modules: [fn(&Tools) -> Vec<Trial>; 12] = [
+    let modules: [fn(&Tools) -> Vec<Trial>; 13] = [
         tools::trials,
         kustomize::trials,
         corpus::trials,
@@ -46,6 +48,7 @@ fn main() {
         action::trials,
         pre_commit::trials,
         flux::trials,
+        cmp::trials,
         parity::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&tools)).collect();

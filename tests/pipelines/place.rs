@@ -148,6 +148,10 @@ impl Run {
 }
 
 fn copy(from: &Path, to: &Path) {
+    if from.is_symlink() {
+        symlink(fs::read_link(from).unwrap(), to).unwrap();
+        return;
+    }
     if from.is_file() {
         fs::copy(from, to).unwrap();
         return;

@@ -4,6 +4,7 @@
 use super::Manifest;
 use super::checkout::{Astray, Checkout};
 use super::program::Program;
+use crate::api::syntax;
 use crate::cli::doors;
 use crate::cli::files;
 use crate::render::kustomization::NAMES;
@@ -70,19 +71,18 @@ fn look(checkout: &Checkout, file: &Path, bytes: &[u8], next: &mut Vec<PathBuf>,
             }
             let path = ValuePath::ROOT.key(list).index(index);
             let place = tree.locate(path.steps()).map_or(0, |id| document.start + tree.node(id).start);
-            let mut refuse = |what: String| failures.push(Failure::without_line(&lines, place, what));
+            let mut refuse = |what: &str| {
+                let message = format!("{list}: {}: {what}", syntax::shown(entry));
+                failures.push(Failure::without_line(&lines, place, message));
+            };
             match checkout.resolve_in(folder, entry) {
                 Ok(real) if real.is_dir() => next.push(real),
-                Ok(_) => {}
                 Err(_) if is_remote(entry) => {
-                    refuse(
-                        "found a remote base; expected a folder of the repository, since the plugin has no network"
-                            .to_owned(),
-                    );
+                    refuse("found a remote base; expected a folder of the repository, since the plugin has no network");
                 }
-                Err(Astray::Refused(what)) => refuse(what),
-                // kustomize says it, too, and knows more of it.
-                Err(Astray::Missing) => {}
+                Err(Astray::Refused(what)) => refuse(&what),
+                // Of a file kustomize itself says what is wrong with it.
+                Ok(_) | Err(Astray::Missing) => {}
             }
         }
     }

@@ -96,7 +96,7 @@ fn generate(defaults: &Path, limit: Duration, talk: Talk) -> Result<Exit, Failur
     };
     doors::mutter(&text::items(&items, shown, Style::of_stderr()));
     if barred {
-        doors::say_barred(&items, ", so nothing was written");
+        doors::say_barred("parameter \"strict\"", &items, ", so nothing was written");
         return Ok(Exit::Findings);
     }
     doors::say_of(talk, &report, doors::Tense::Did, kind.word());

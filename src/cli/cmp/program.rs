@@ -71,7 +71,7 @@ impl Program<'_> {
             doors::error(&match unfinished {
                 Unfinished::Late => format!(
                     "{name}: found no end of it after {} s, expected one; --timeout of prelit cmp generate sets the limit",
-                    limit.as_secs()
+                    limit.as_secs_f64().ceil()
                 ),
                 Unfinished::Long => format!("{name}: found more than {} MiB, expected manifests", MAX_OUTPUT >> 20),
                 Unfinished::Broken(error) => format!("{name}: {error}"),
