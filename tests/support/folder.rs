@@ -16,7 +16,9 @@ pub fn find(root: &Path) -> Vec<(String, PathBuf)> {
             continue;
         }
         let entries = fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
-        open.extend(entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()));
+        // No link is followed: some lead out of the repository.
+        let is_folder = |path: &PathBuf| path.is_dir() && !path.is_symlink();
+        open.extend(entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_folder));
     }
     found.sort();
     found
