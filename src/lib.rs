@@ -24,4 +24,6 @@ pub mod krm;
 pub mod manifest;
 pub mod render;
 pub mod value;
+#[cfg(feature = "webhook")]
+pub mod webhook;
 pub mod yaml;
