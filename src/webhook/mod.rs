@@ -1,5 +1,10 @@
 //! The admission webhook: the same engine, for pods that did not come through Git. Reviews in and answers out; its own
 //! certificates; its registration with the API server. Knows no rule of injection.
 
+pub mod configurations;
 pub mod decision;
+pub mod lease;
+pub mod metrics;
 pub mod review;
+pub mod routes;
+pub mod server;

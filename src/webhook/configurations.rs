@@ -1,0 +1,239 @@
+//! The `AutoInstrumentation` resources of the cluster, kept in memory by watches, as the engine that decides reviews: a
+//! review waits for nobody. Knows no rule of selection.
+
+use crate::api::{crd, names};
+use crate::api::resource::{self, AutoInstrumentation, Problem};
+use crate::api::settings::Settings;
+use crate::inject::engine::Engine;
+use crate::value::Value;
+use arc_swap::ArcSwap;
+use futures::stream::{SelectAll, StreamExt};
+use kube::api::{Api, ApiResource, DynamicObject};
+use kube::core::GroupVersionKind;
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{WatchStreamExt, watcher as watch};
+use kube::{Client, ResourceExt};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch as channel;
+use tokio::time::{Instant, sleep_until};
+
+/// How long changes are collected before the engine is made anew: thousands that come at once cost one.
+const SETTLE: Duration = Duration::from_millis(20);
+
+/// Namespace and name of a resource.
+pub type Id = (String, String);
+
+/// A resource as it was found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Its `metadata.uid`.
+    pub uid: String,
+    /// Its `metadata.generation`.
+    pub generation: Option<i64>,
+    /// What it says, or what is wrong with it.
+    pub content: Result<AutoInstrumentation, Vec<Problem>>,
+}
+
+/// What decides reviews. Cheap to clone; readers never wait.
+#[derive(Debug, Clone)]
+pub struct Configurations {
+    engine: Arc<ArcSwap<Engine>>,
+}
+
+/// How the resources stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// Whether all watches have shown everything once.
+    pub synced: bool,
+    /// Resources that are valid.
+    pub valid: usize,
+    /// Resources that are not.
+    pub invalid: usize,
+}
+
+impl Configurations {
+    /// None yet: only the settings' own profile.
+    pub fn new(settings: &Settings) -> Self {
+        Configurations { engine: Arc::new(ArcSwap::from_pointee(Engine::new([], settings, None))) }
+    }
+
+    /// The engine of this moment.
+    pub fn engine(&self) -> Arc<Engine> {
+        self.engine.load_full()
+    }
+
+    /// Follows the resources of the namespaces that the settings name, and of the global one, for as long as the
+    /// process lives. What is wrong with the API server is logged and tried again.
+    pub async fn follow(self, client: Client, settings: Settings, standing: channel::Sender<Standing>) {
+        let mut events: SelectAll<_> = apis(&client, &settings)
+            .into_iter()
+            .enumerate()
+            .map(|(index, api)| {
+                let events = watch(api, watcher::Config::default()).default_backoff();
+                events.map(move |event| (index, event)).boxed()
+            })
+            .collect();
+        let mut synced = vec![false; events.len()];
+        let mut known = Known::default();
+        let mut due: Option<Instant> = None;
+        loop {
+            let settled = async {
+                match due {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                event = events.next() => match event {
+                    Some((index, Ok(event))) => {
+                        synced[index] |= matches!(event, Event::InitDone);
+                        known.take(index, event);
+                        due.get_or_insert_with(|| Instant::now() + SETTLE);
+                    }
+                    Some((_, Err(error))) => tracing::warn!(%error, "AutoInstrumentations cannot be watched; trying again"),
+                    None => return,
+                },
+                () = settled => {
+                    due = None;
+                    self.engine.store(Arc::new(Engine::new(known.valid(), &settings, None)));
+                    let valid = known.valid().count();
+                    let now = Standing {
+                        synced: synced.iter().all(|synced| *synced),
+                        valid,
+                        invalid: known.found.len() - valid,
+                    };
+                    standing.send_if_modified(|before| std::mem::replace(before, now) != now);
+                }
+            }
+        }
+    }
+}
+
+/// Where resources are looked for: in all namespaces, or in those that are watched and the global one.
+fn apis(client: &Client, settings: &Settings) -> Vec<Api<DynamicObject>> {
+    let of = ApiResource::from_gvk_with_plural(
+        &GroupVersionKind::gvk(names::GROUP, names::VERSION, names::KIND),
+        crd::PLURAL,
+    );
+    let watched = &settings.webhook.watch_namespaces;
+    if watched.is_empty() {
+        return vec![Api::all_with(client.clone(), &of)];
+    }
+    let mut namespaces: Vec<&str> = watched.iter().map(String::as_str).collect();
+    namespaces.extend(settings.global_namespace.as_deref());
+    namespaces.sort_unstable();
+    namespaces.dedup();
+    namespaces.into_iter().map(|namespace| Api::namespaced_with(client.clone(), namespace, &of)).collect()
+}
+
+/// Everything that was found, by which watch found it.
+#[derive(Debug, Default)]
+struct Known {
+    found: BTreeMap<Id, (usize, Found)>,
+    /// What a watch that begins anew has shown so far.
+    shown: BTreeMap<usize, Vec<Id>>,
+}
+
+impl Known {
+    fn take(&mut self, watch: usize, event: Event<DynamicObject>) {
+        match event {
+            Event::Init => {
+                self.shown.insert(watch, Vec::new());
+            }
+            Event::InitApply(object) => {
+                let id = self.put(watch, &object);
+                self.shown.entry(watch).or_default().push(id);
+            }
+            Event::InitDone => {
+                // What it did not show any more is gone.
+                let shown = self.shown.remove(&watch).unwrap_or_default();
+                self.found.retain(|id, (by, _)| *by != watch || shown.contains(id));
+            }
+            Event::Apply(object) => {
+                self.put(watch, &object);
+            }
+            Event::Delete(object) => {
+                self.found.remove(&id(&object));
+            }
+        }
+    }
+
+    fn put(&mut self, watch: usize, object: &DynamicObject) -> Id {
+        let id = id(object);
+        let found = found(object);
+        if let Err(problems) = &found.content {
+            let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            tracing::warn!(namespace = id.0, name = id.1, problems = ?said, "the AutoInstrumentation is not valid, and passed over");
+        }
+        self.found.insert(id.clone(), (watch, found));
+        id
+    }
+
+    fn valid(&self) -> impl Iterator<Item = (AutoInstrumentation, bool)> {
+        self.found.values().filter_map(|(_, found)| Some((found.content.as_ref().ok()?.clone(), false)))
+    }
+}
+
+fn id(object: &DynamicObject) -> Id {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// Reads a resource as every other door does.
+fn found(object: &DynamicObject) -> Found {
+    let json = serde_json::to_value(object).unwrap_or_default();
+    Found {
+        uid: object.uid().unwrap_or_default(),
+        generation: object.metadata.generation,
+        content: resource::read(&Value::from(&json)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(name: &str, endpoint: &str) -> DynamicObject {
+        serde_json::from_value(serde_json::json!({
+            "apiVersion": "openlit.io/v1alpha1", "kind": "AutoInstrumentation",
+            "metadata": {"name": name, "namespace": "prod", "uid": name, "generation": 1},
+            "spec": {"selector": {"matchLabels": {"app": name}}, "otlp": {"endpoint": endpoint}},
+        }))
+        .unwrap()
+    }
+
+    fn names(known: &Known) -> Vec<String> {
+        known.valid().map(|(resource, _)| resource.name).collect()
+    }
+
+    #[test]
+    fn a_watch_that_begins_anew_forgets_what_is_gone() {
+        let mut known = Known::default();
+        for event in [
+            Event::Init,
+            Event::InitApply(object("a", "http://c:4318")),
+            Event::InitApply(object("b", "http://c:4318")),
+            Event::InitDone,
+            Event::Apply(object("c", "http://c:4318")),
+            Event::Delete(object("b", "http://c:4318")),
+        ] {
+            known.take(0, event);
+        }
+        assert_eq!(names(&known), ["a", "c"]);
+        known.take(1, Event::Apply(object("other", "http://c:4318")));
+        for event in [Event::Init, Event::InitApply(object("c", "http://c:4318"))] {
+            known.take(0, event);
+        }
+        assert_eq!(names(&known), ["a", "c", "other"], "until everything was shown, nothing is forgotten");
+        known.take(0, Event::InitDone);
+        assert_eq!(names(&known), ["c", "other"]);
+    }
+
+    #[test]
+    fn what_is_not_valid_is_known_and_not_used() {
+        let mut known = Known::default();
+        known.take(0, Event::Apply(object("a", "not a URL")));
+        assert_eq!((known.found.len(), known.valid().count()), (1, 0));
+    }
+}
