@@ -1,7 +1,9 @@
-//! What the doors inside kustomize cost: `kustomize build` of 1,000 Deployments without a function, with one that
-//! does nothing, with Prelit, and with the filter behind it. Prints tables of `docs/performance.md`.
+//! What the doors inside other tools cost: `kustomize build` of 1,000 Deployments without a function, with one that
+//! does nothing, with Prelit, and with the filter behind it; and what Argo CD's plugin adds to reading a folder, to
+//! kustomize and to Helm. Prints tables of `docs/performance.md`.
 //!
-//! `cargo bench --bench pipelines` needs kustomize, in the folder `PRELIT_TEST_TOOLS` or on the PATH.
+//! `cargo bench --bench pipelines` needs kustomize and Helm 3, in the folder `PRELIT_TEST_TOOLS` (as `kustomize` and
+//! `helm3`) or on the PATH (as `kustomize` and `helm`).
 //! `PRELIT_BENCH_RUNS` says how often each runs (default 7).
 
 #[allow(dead_code, reason = "shared with another bench")]
@@ -11,7 +13,7 @@ use race::{Input, Job, Outcome, Race, deployment};
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -29,16 +31,84 @@ fn main() -> Outcome {
 }
 
 fn report() -> Outcome {
-    let kustomize =
-        env::var_os("PRELIT_TEST_TOOLS").map_or("kustomize".into(), |tools| PathBuf::from(tools).join("kustomize"));
-    if !race::answers(&kustomize.to_string_lossy(), &["version"], "v") {
-        println!("Not measured, because kustomize is not installed.");
-        return Ok(());
-    }
     let folder = tempfile::tempdir()?;
     println!("{} runs each, in turn\n", race::runs());
-    nothing_selected(folder.path(), &kustomize)?;
-    everything_injected(folder.path(), &kustomize)
+    let kustomize = tool("kustomize", "kustomize", &["version"]);
+    let helm = tool("helm3", "helm", &["version", "--short"]);
+    plugin(folder.path(), kustomize.as_deref(), helm.as_deref())?;
+    if let Some(kustomize) = kustomize {
+        nothing_selected(folder.path(), &kustomize)?;
+        everything_injected(folder.path(), &kustomize)?;
+    }
+    Ok(())
+}
+
+/// A tool, if it is there; else that what needs it is not measured.
+fn tool(in_folder: &str, on_path: &str, version: &[&str]) -> Option<PathBuf> {
+    let tool = env::var_os("PRELIT_TEST_TOOLS").map_or(on_path.into(), |tools| PathBuf::from(tools).join(in_folder));
+    let is_there = race::answers(&tool.to_string_lossy(), version, "v");
+    if !is_there {
+        println!("Not measured where it is needed: {on_path} is not installed.\n");
+    }
+    is_there.then_some(tool)
+}
+
+/// Argo CD's plugin beside what it does without Prelit: reading the files, kustomize, Helm. Half of 200 Deployments are
+/// selected.
+fn plugin(folder: &Path, kustomize: Option<&Path>, helm: Option<&Path>) -> Outcome {
+    let bin = folder.join("bin");
+    fs::create_dir(&bin)?;
+    for (name, tool) in [("kustomize", kustomize), ("helm", helm)] {
+        if let Some(tool) = tool {
+            symlink(tool.canonicalize().unwrap_or_else(|_| tool.to_path_buf()), bin.join(name))?;
+        }
+    }
+    let path = format!("PATH={}:{}", bin.display(), env::var("PATH").unwrap_or_default());
+    let in_folder = |name: &str, folder: &Path, command: &[&str]| {
+        let words = ["-C", &folder.to_string_lossy(), &path, "ARGOCD_APP_NAME=chat", "ARGOCD_APP_SOURCE_PATH=app"]
+            .into_iter()
+            .chain(command.iter().copied())
+            .map(OsString::from)
+            .collect::<Vec<_>>();
+        Job::new(name, Path::new("env"), words, Input::None)
+    };
+    let generate = |name: &str, folder: &Path| in_folder(name, folder, &[PRELIT, "cmp", "generate", "--quiet"]);
+    let mut sources = Vec::new();
+    let plain = source(folder, "plain-folder", "", &[])?;
+    sources.push(("a plain folder", in_folder("`cat *.yaml`", &plain, &["sh", "-c", "cat *.yaml"]), plain));
+    if kustomize.is_some() {
+        let list: String = (0..200).map(|index| format!("- d{index:03}.yaml\n")).collect();
+        let kustomization = format!("resources:\n{list}");
+        let built = source(folder, "kustomization", "", &[("kustomization.yaml", kustomization.as_str())])?;
+        sources.push(("a kustomization", in_folder("`kustomize build`", &built, &["kustomize", "build", "."]), built));
+    }
+    if helm.is_some() {
+        let chart =
+            source(folder, "chart", "templates", &[("Chart.yaml", "apiVersion: v2\nname: chat\nversion: 1.0.0\n")])?;
+        let template = ["helm", "template", "--include-crds", "chat", "."];
+        sources.push(("a chart", in_folder("`helm template`", &chart, &template), chart));
+    }
+    for (what, without, folder) in sources {
+        println!("### `prelit cmp generate` of {what} with 200 Deployments, half of them selected\n");
+        let race = Race::run(vec![without, generate("`prelit cmp generate`", &folder)], race::runs())?;
+        race.print();
+        println!("The plugin adds {:.1} ms, the median of the differences.\n", race.difference(1, 0) * 1e3);
+    }
+    Ok(())
+}
+
+/// A folder with 200 Deployments in a folder below it, or in itself, and other files.
+fn source(folder: &Path, name: &str, below: &str, files: &[(&str, &str)]) -> Outcome<PathBuf> {
+    let source = folder.join(name);
+    fs::create_dir_all(source.join(below))?;
+    for index in 0..200 {
+        let file = source.join(below).join(format!("d{index:03}.yaml"));
+        fs::write(file, deployment(index, index % 2 == 0))?;
+    }
+    for (file, text) in files {
+        fs::write(source.join(file), text)?;
+    }
+    Ok(source)
 }
 
 /// The function's own cost: its answer is what it was sent, and a result for each of 1,000 containers.

@@ -191,6 +191,11 @@ impl Race {
         spread(self.costs[one].iter().zip(&self.costs[other]).map(|(one, other)| one.cpu / other.cpu)).median
     }
 
+    /// How many seconds longer one job takes than another: the median of pairs.
+    pub fn difference(&self, one: usize, other: usize) -> f64 {
+        spread(self.costs[one].iter().zip(&self.costs[other]).map(|(one, other)| one.wall - other.wall)).median
+    }
+
     /// Peak memory in MiB, the median.
     pub fn peak(&self, index: usize) -> f64 {
         spread(self.costs[index].iter().map(|cost| as_float(cost.peak_kib) / 1024.0)).median

@@ -23,18 +23,25 @@ impl Application {
         let mut names: Vec<String> =
             fs::read_dir(root).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
-        names.into_iter().map(Application::read).collect()
+        let read = |name: String| Application::read(&name, format!("testdata/argocd/{name}"));
+        names.into_iter().map(read).collect()
     }
 
-    fn read(name: String) -> Application {
-        let folder = format!("testdata/argocd/{name}");
+    /// One of those that users copy; its repository is ours.
+    pub fn example(name: &str) -> Application {
+        Application::read(name, format!("argocd-cmp/examples/{name}"))
+    }
+
+    fn read(name: &str, folder: String) -> Application {
         let text = fs::read(Path::new(ROOT).join(&folder).join("application.yaml")).unwrap();
         let spec = manifest::documents(&text).remove(0);
-        Application { name, folder, spec }
+        Application { name: name.to_owned(), folder, spec }
     }
 
-    fn source(&self) -> &Value {
-        &self.spec["spec"]["source"]
+    /// What is rendered, also where the source hydrator does it.
+    pub fn source(&self) -> &Value {
+        let spec = &self.spec["spec"];
+        spec.get("source").unwrap_or(&spec["sourceHydrator"]["drySource"])
     }
 
     /// The folder of its source in its repository.

@@ -24,6 +24,7 @@ mod parity;
 mod place;
 mod pre_commit;
 mod shell;
+mod sidecar;
 #[allow(dead_code, reason = "the goldens use all of it")]
 #[path = "../support/mod.rs"]
 mod support;
@@ -36,7 +37,7 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let tools = Tools::find();
-    let modules: [fn(&Tools) -> Vec<Trial>; 13] = [
+    let modules: [fn(&Tools) -> Vec<Trial>; 14] = [
         tools::trials,
         kustomize::trials,
         corpus::trials,
@@ -44,6 +45,7 @@ fn main() {
         kpt::trials,
         guide::trials,
         image::trials,
+        sidecar::trials,
         helm::trials,
         action::trials,
         pre_commit::trials,

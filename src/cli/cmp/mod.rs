@@ -99,7 +99,12 @@ fn generate(defaults: &Path, limit: Duration, talk: Talk) -> Result<Exit, Failur
         doors::say_barred("parameter \"strict\"", &items, ", so nothing was written");
         return Ok(Exit::Findings);
     }
-    doors::say_of(talk, &report, doors::Tense::Did, kind.word());
+    let place = match kind {
+        SourceKind::Kustomize => "what kustomize built".to_owned(),
+        SourceKind::Helm => "what helm rendered".to_owned(),
+        SourceKind::Directory => doors::plural(manifests.len(), "file"),
+    };
+    doors::say_of(talk, &report, doors::Tense::Did, &place);
     Ok(Exit::Done)
 }
 
