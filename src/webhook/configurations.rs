@@ -1,9 +1,9 @@
 //! The `AutoInstrumentation` resources of the cluster, kept in memory by watches, as the engine that decides reviews: a
 //! review waits for nobody. Knows no rule of selection.
 
-use crate::api::{crd, names};
 use crate::api::resource::{self, AutoInstrumentation, Problem};
 use crate::api::settings::Settings;
+use crate::api::{crd, names};
 use crate::inject::engine::Engine;
 use crate::value::Value;
 use arc_swap::ArcSwap;

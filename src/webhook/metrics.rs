@@ -13,8 +13,7 @@ use prometheus_client::registry::{Registry, Unit};
 use std::time::Duration;
 
 /// The upper bounds of the histogram, in seconds: a review is some tens of microseconds of work.
-const BUCKETS: [f64; 12] =
-    [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5];
+const BUCKETS: [f64; 12] = [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Review {
@@ -60,7 +59,11 @@ impl Default for Metrics {
             Unit::Seconds,
             metrics.duration.clone(),
         );
-        registry.register("requests_refused", "Requests that were no reviews, too large or too late", metrics.rejected.clone());
+        registry.register(
+            "requests_refused",
+            "Requests that were no reviews, too large or too late",
+            metrics.rejected.clone(),
+        );
         registry.register("configurations", "AutoInstrumentations that are known", metrics.configurations.clone());
         registry.register("leader", "Whether this replica writes for all", metrics.leader.clone());
         registry.register_with_unit(

@@ -61,7 +61,8 @@ impl Reviewer {
             // It is never closed.
             let _permit = self.at_once.acquire().await.ok();
             let body = to_bytes(body, MAX_BODY).await;
-            let body = body.map_err(|_| (StatusCode::PAYLOAD_TOO_LARGE, format!("expected at most {MAX_BODY} bytes")))?;
+            let body =
+                body.map_err(|_| (StatusCode::PAYLOAD_TOO_LARGE, format!("expected at most {MAX_BODY} bytes")))?;
             self.answer(&body).map_err(|message| (StatusCode::BAD_REQUEST, message))
         };
         let late = |_| (StatusCode::REQUEST_TIMEOUT, "the review did not come in time".to_owned());
@@ -75,7 +76,9 @@ fn log(request: &Request<'_>, decision: &Decision) {
     match decision.outcome {
         Outcome::Injected => tracing::info!(namespace, uid, selected_by, "pod instrumented"),
         Outcome::Carried => tracing::debug!(namespace, uid, "pod instrumented before"),
-        Outcome::Skipped(reason) => tracing::debug!(namespace, uid, selected_by, reason = reason.code(), "pod not marked"),
+        Outcome::Skipped(reason) => {
+            tracing::debug!(namespace, uid, selected_by, reason = reason.code(), "pod not marked")
+        }
         Outcome::Unexpected => tracing::warn!(namespace, uid, "the review is not about the creation of a pod"),
         Outcome::Failed => tracing::error!(namespace, uid, "the review failed; the pod was admitted as it is"),
     }
@@ -105,10 +108,7 @@ pub type Readiness = dyn Fn() -> Result<(), String> + Send + Sync;
 
 /// The routes of the probes: alive, and ready to answer reviews.
 pub fn probes(readiness: Arc<Readiness>) -> Router {
-    Router::new()
-        .route("/healthz", get(|| async { "ok" }))
-        .route("/readyz", get(ready))
-        .with_state(readiness)
+    Router::new().route("/healthz", get(|| async { "ok" })).route("/readyz", get(ready)).with_state(readiness)
 }
 
 async fn ready(State(readiness): State<Arc<Readiness>>) -> Response {
