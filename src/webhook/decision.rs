@@ -55,11 +55,32 @@ pub struct Decision {
     pub patch: Vec<Json>,
     /// What weighs enough to be told to whoever creates the pod.
     pub findings: Vec<(Reason, String)>,
+    /// What made the pod, if anything did.
+    pub owner: Option<Owner>,
+}
+
+/// The controller of a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are Kubernetes'")]
+pub struct Owner {
+    pub api_version: String,
+    pub kind: String,
+    pub name: String,
+    pub uid: String,
+}
+
+impl Owner {
+    fn of(pod: &Value<'_>) -> Option<Owner> {
+        let owners = pod.dig(&["metadata", "ownerReferences"])?.as_list()?;
+        let owner = owners.iter().find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))?;
+        let text = |key| owner.get(key)?.as_text().map(str::to_owned);
+        Some(Owner { api_version: text("apiVersion")?, kind: text("kind")?, name: text("name")?, uid: text("uid")? })
+    }
 }
 
 impl Decision {
     fn of(outcome: Outcome) -> Self {
-        Decision { outcome, selected_by: None, patch: Vec::new(), findings: Vec::new() }
+        Decision { outcome, selected_by: None, patch: Vec::new(), findings: Vec::new(), owner: None }
     }
 
     /// Something of ours went wrong.
@@ -102,14 +123,15 @@ pub fn decide(engine: &Engine, request: &Request<'_>) -> Decision {
     let verdict = engine.inject(workload, template, &[], false);
     let findings = findings(&verdict, template);
     let selected_by = verdict.selected_by.clone();
+    let owner = Owner::of(&pod);
     match &verdict.work {
         Work::Inject(edits) => match to_json_patch(&pod, edits) {
-            Ok(patch) => Decision { outcome: Outcome::Injected, selected_by, patch, findings },
+            Ok(patch) => Decision { outcome: Outcome::Injected, selected_by, patch, findings, owner },
             Err(_) => Decision::failed(),
         },
         // An injection is needed for the others.
         Work::Nothing | Work::Remove(_) | Work::Renew(_) => {
-            Decision { outcome: Outcome::Skipped(reason(&verdict)), selected_by, patch: Vec::new(), findings }
+            Decision { outcome: Outcome::Skipped(reason(&verdict)), selected_by, patch: Vec::new(), findings, owner }
         }
     }
 }

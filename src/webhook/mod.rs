@@ -3,7 +3,9 @@
 
 pub mod configurations;
 pub mod decision;
+pub mod events;
 pub mod lease;
+pub mod logging;
 pub mod metrics;
 pub mod review;
 pub mod routes;

@@ -148,13 +148,18 @@ pub fn admit(uid: &str, patch: &[Json], warnings: &[String]) -> Vec<u8> {
     serde_json::to_vec(&Answer { api_version: API_VERSION, kind: KIND, response }).unwrap_or_default()
 }
 
-/// A warning that `kubectl` shows: one line, no longer than what the API server lets through.
+/// A warning that `kubectl` shows.
 pub fn warning(text: &str) -> String {
+    one_line(text, LONGEST_WARNING)
+}
+
+/// A text on one line, of so many bytes at most.
+pub fn one_line(text: &str, most: usize) -> String {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if line.len() <= LONGEST_WARNING {
+    if line.len() <= most {
         return line;
     }
-    let end = (0..=LONGEST_WARNING - '…'.len_utf8()).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
+    let end = (0..=most - '…'.len_utf8()).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
     format!("{}…", &line[..end])
 }
 

@@ -2,14 +2,18 @@
 
 use super::configurations::Configurations;
 use super::decision::{Decision, Outcome, decide};
+use super::events::{Events, Notice};
+use super::logging::Level;
 use super::metrics::Metrics;
 use super::review::{Request, admit};
-use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
+use k8s_openapi::api::core::v1::ObjectReference;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,14 +31,15 @@ const MAX_AT_ONCE: usize = 64;
 pub struct Reviewer {
     configurations: Configurations,
     metrics: Arc<Metrics>,
+    events: Events,
     deadline: Duration,
     at_once: Semaphore,
 }
 
 impl Reviewer {
     /// A reviewer that answers within a deadline.
-    pub fn new(configurations: Configurations, metrics: Arc<Metrics>, deadline: Duration) -> Self {
-        Reviewer { configurations, metrics, deadline, at_once: Semaphore::new(MAX_AT_ONCE) }
+    pub fn new(configurations: Configurations, metrics: Arc<Metrics>, events: Events, deadline: Duration) -> Self {
+        Reviewer { configurations, metrics, events, deadline, at_once: Semaphore::new(MAX_AT_ONCE) }
     }
 
     /// Answers the body of a request.
@@ -49,11 +54,29 @@ impl Reviewer {
             .unwrap_or_else(|_| Decision::failed());
         if !request.dry_run {
             log(&request, &decision);
+            self.notice(&request, &decision);
         }
         let warnings = if request.dry_run { Vec::new() } else { decision.warnings() };
         let answer = admit(&request.uid, &decision.patch, &warnings);
         self.metrics.reviewed(decision.outcome, start.elapsed());
         Ok(answer)
+    }
+
+    /// Tells the pod's owner what `kubectl describe` of it should say: warnings of pods that are created by a
+    /// controller reach nobody.
+    fn notice(&self, request: &Request<'_>, decision: &Decision) {
+        let Some(owner) = &decision.owner else { return };
+        for (reason, detail) in &decision.findings {
+            let object = ObjectReference {
+                api_version: Some(owner.api_version.clone()),
+                kind: Some(owner.kind.clone()),
+                name: Some(owner.name.clone()),
+                namespace: Some(request.namespace.clone().into_owned()),
+                uid: Some(owner.uid.clone()),
+                ..ObjectReference::default()
+            };
+            self.events.notice(Notice { object, reason: *reason, detail: detail.clone() });
+        }
     }
 
     async fn review(&self, body: Body) -> Result<Vec<u8>, (StatusCode, String)> {
@@ -97,7 +120,7 @@ async fn review(State(reviewer): State<Arc<Reviewer>>, body: Body) -> Response {
         }
         Err((status, message)) => {
             reviewer.metrics.refused();
-            tracing::warn!(status = status.as_u16(), message, "a request was no review");
+            tracing::warn!(status = status.as_u16(), cause = message, "a request was no review");
             (status, message).into_response()
         }
     }
@@ -106,15 +129,38 @@ async fn review(State(reviewer): State<Arc<Reviewer>>, body: Body) -> Response {
 /// Whether the process can do its work: nothing, or what is missing.
 pub type Readiness = dyn Fn() -> Result<(), String> + Send + Sync;
 
-/// The routes of the probes: alive, and ready to answer reviews.
-pub fn probes(readiness: Arc<Readiness>) -> Router {
-    Router::new().route("/healthz", get(|| async { "ok" })).route("/readyz", get(ready)).with_state(readiness)
+/// Where a connection comes from; the server puts it into every request.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// The routes of the probes, alive and ready to answer reviews, and of the level of logs: `GET` and `PUT /loglevel`,
+/// for whoever is in the pod.
+pub fn probes(readiness: Arc<Readiness>, level: Level) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(ready))
+        .with_state(readiness)
+        .route("/loglevel", get(tell_level).put(change_level).with_state(level))
 }
 
 async fn ready(State(readiness): State<Arc<Readiness>>) -> Response {
     match readiness() {
         Ok(()) => "ok".into_response(),
         Err(missing) => (StatusCode::SERVICE_UNAVAILABLE, missing).into_response(),
+    }
+}
+
+async fn tell_level(State(level): State<Level>) -> String {
+    level.word()
+}
+
+async fn change_level(State(level): State<Level>, Extension(Peer(peer)): Extension<Peer>, word: String) -> Response {
+    if !peer.ip().to_canonical().is_loopback() {
+        return (StatusCode::FORBIDDEN, "expected a request from within the pod").into_response();
+    }
+    match level.change(&word) {
+        Ok(()) => level.word().into_response(),
+        Err(message) => (StatusCode::BAD_REQUEST, message).into_response(),
     }
 }
 
@@ -126,4 +172,98 @@ pub fn metrics(metrics: Arc<Metrics>) -> Router {
 async fn text(State(metrics): State<Arc<Metrics>>) -> Response {
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     ([(header::CONTENT_TYPE, kind)], metrics.text()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::settings::Settings;
+    use axum::http::Request as HttpRequest;
+    use serde_json::{Value as Json, json};
+    use tower::ServiceExt;
+
+    fn reviewer() -> Arc<Reviewer> {
+        let configurations = Configurations::new(&Settings::default());
+        let (events, _) = Events::new();
+        Arc::new(Reviewer::new(configurations, Arc::new(Metrics::default()), events, Duration::from_millis(200)))
+    }
+
+    async fn send(routes: Router, method: &str, path: &str, peer: &str, body: Body) -> (u16, String) {
+        let request = HttpRequest::builder().method(method).uri(path).body(body).unwrap();
+        let routes = routes.layer(Extension(Peer(peer.parse().unwrap())));
+        let response = routes.oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    fn review(dry_run: bool, image: &str) -> Body {
+        Body::from(
+            json!({
+                "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+                "request": {
+                    "uid": "u", "kind": {"group": "", "version": "v1", "kind": "Pod"},
+                    "resource": {"group": "", "version": "v1", "resource": "pods"},
+                    "namespace": "prod", "operation": "CREATE", "dryRun": dry_run,
+                    "object": {
+                        "metadata": {"name": "a", "labels": {"openlit.io/instrument": "true"}},
+                        "spec": {"containers": [{"name": "app", "image": image}]},
+                    },
+                },
+            })
+            .to_string(),
+        )
+    }
+
+    const INSIDE: &str = "127.0.0.1:5";
+
+    #[tokio::test]
+    async fn a_review_is_answered_and_counted() {
+        let reviewer = reviewer();
+        let routes = reviews("/mutate", Arc::clone(&reviewer));
+        let (status, body) = send(routes.clone(), "POST", "/mutate", INSIDE, review(false, "python:3.11")).await;
+        let answer: Json = serde_json::from_str(&body).unwrap();
+        assert_eq!((status, &answer["response"]["patchType"]), (200, &json!("JSONPatch")));
+        assert!(reviewer.metrics.text().contains("prelit_reviews_total{outcome=\"injected\",reason=\"\"} 1"));
+        assert_eq!(send(routes.clone(), "GET", "/mutate", INSIDE, Body::empty()).await.0, 405);
+        assert_eq!(send(routes, "POST", "/other", INSIDE, Body::empty()).await.0, 404);
+    }
+
+    #[tokio::test]
+    async fn a_dry_run_gets_the_patch_and_no_warning() {
+        let routes = reviews("/mutate", reviewer());
+        for (dry_run, warnings) in [(false, 1), (true, 0)] {
+            let (_, body) = send(routes.clone(), "POST", "/mutate", INSIDE, review(dry_run, "python:3.13")).await;
+            let answer: Json = serde_json::from_str(&body).unwrap();
+            assert_eq!(answer["response"]["warnings"].as_array().map_or(0, Vec::len), warnings, "{body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_review_is_refused() {
+        let reviewer = reviewer();
+        let routes = reviews("/mutate", Arc::clone(&reviewer));
+        assert_eq!(send(routes.clone(), "POST", "/mutate", INSIDE, Body::from("s3cret")).await.0, 400);
+        let large = Body::from(vec![b' '; MAX_BODY + 1]);
+        assert_eq!(send(routes.clone(), "POST", "/mutate", INSIDE, large).await.0, 413);
+        let never = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
+        assert_eq!(send(routes, "POST", "/mutate", INSIDE, never).await.0, 408);
+        assert!(reviewer.metrics.text().contains("prelit_requests_refused_total 3"));
+    }
+
+    #[tokio::test]
+    async fn probes_say_what_is_missing_and_levels_are_changed_from_within_only() {
+        let level = Level::begin(crate::api::settings::LogLevel::Info);
+        let ready = probes(Arc::new(|| Ok(())), level.clone());
+        let missing = probes(Arc::new(|| Err("no certificate".to_owned())), level);
+        assert_eq!(send(ready.clone(), "GET", "/readyz", INSIDE, Body::empty()).await, (200, "ok".to_owned()));
+        assert_eq!(
+            send(missing.clone(), "GET", "/readyz", INSIDE, Body::empty()).await,
+            (503, "no certificate".to_owned())
+        );
+        assert_eq!(send(missing, "GET", "/healthz", INSIDE, Body::empty()).await.0, 200);
+        assert_eq!(send(ready.clone(), "PUT", "/loglevel", "10.0.0.7:5", Body::from("debug")).await.0, 403);
+        assert_eq!(send(ready.clone(), "PUT", "/loglevel", INSIDE, Body::from("loud")).await.0, 400);
+        assert_eq!(send(ready, "PUT", "/loglevel", "[::1]:5", Body::from("warn")).await, (200, "warn".to_owned()));
+    }
 }

@@ -1,6 +1,7 @@
 //! The listeners: connections, with or without TLS, bounded in number and time, and drained at the end. Knows no route.
 
-use axum::Router;
+use super::routes::Peer;
+use axum::{Extension, Router};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -57,15 +58,16 @@ pub async fn serve(
             accepted = accepted => accepted,
             () = &mut shutdown => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be taken");
                 tokio::time::sleep(BREATH).await;
                 continue;
             }
         };
-        let (acceptor, routes, watcher) = (acceptor.clone(), routes.clone(), graceful.watcher());
+        let (acceptor, watcher) = (acceptor.clone(), graceful.watcher());
+        let routes = routes.clone().layer(Extension(Peer(peer)));
         tokio::spawn(async move {
             if let Err(error) = connect(stream, acceptor, routes, limits, watcher).await {
                 tracing::debug!(%error, "a connection ended early");
