@@ -150,7 +150,7 @@ impl Parameters {
         }
         let content = match (parameter.form, given.string, given.array, given.map) {
             (Form::Boolean, Some(text), None, None) if !matches!(text.as_str(), "true" | "false") => {
-                return Err(format!("found {:?}, expected true or false", syntax::shown(&text)));
+                return Err("expected true or false, found another text".to_owned());
             }
             (Form::Text | Form::Boolean, Some(text), None, None) => Content::Text(text),
             (Form::Texts, None, Some(texts), None) => Content::Texts(texts),

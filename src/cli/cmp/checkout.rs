@@ -230,6 +230,32 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// Whatever a path is put together from, and whatever links there are, what it leads to is in the checkout.
+        #[test]
+        #[cfg(unix)]
+        fn whatever_is_found_is_inside(
+            parts in proptest::collection::vec(
+                proptest::sample::select(vec!["..", ".", "", "apps", "chat", "values.yaml", "up", "out", "root", "shared.yaml", "x"]),
+                0..8,
+            ),
+            absolute in proptest::bool::ANY,
+        ) {
+            let folder = repository();
+            for (name, target) in [("up", ".."), ("out", "../../.."), ("root", "/")] {
+                std::os::unix::fs::symlink(target, folder.path().join("repo/apps/chat").join(name)).unwrap();
+            }
+            let path = format!("{}{}", if absolute { "/" } else { "" }, parts.join("/"));
+            for source_path in ["apps/chat", ".", "platform/apps/chat", "../..", "/"] {
+                let checkout = checkout(&folder, source_path);
+                if let Ok(real) = checkout.resolve(&path) {
+                    assert!(real.starts_with(&checkout.root), "{path} from {source_path}: {}", real.display());
+                    assert_eq!(fs::canonicalize(&real).unwrap(), real);
+                }
+            }
+        }
+    }
+
     #[test]
     fn messages_do_not_say_where_the_checkout_is() {
         let folder = repository();

@@ -225,6 +225,34 @@ mod tests {
         assert!(option.contains(&"--set=--debug=--post-renderer".to_owned()));
     }
 
+    proptest::proptest! {
+        /// Whatever an Application says, Helm sees options of ours and two words behind `--`.
+        #[test]
+        fn whatever_is_said_is_a_value(
+            texts in proptest::collection::vec("(--)?[-a-z=,./ \\\\{}\"'$\n]{0,12}", 5),
+            files in proptest::collection::vec(proptest::sample::select(vec!["values-prod.yaml", "../x", "-f", "/", "."]), 0..3),
+        ) {
+            let json = serde_json::json!([
+                {"name": "release-name", "string": texts[0]},
+                {"name": "values", "string": texts[1]},
+                {"name": "helm-parameters", "map": {&texts[2]: texts[3]}},
+                {"name": "skip-crds", "string": "true"},
+                {"name": "values-files", "array": files},
+                {"name": "ignore-missing-values-files", "string": "true"},
+            ]);
+            if let Ok(arguments) = arguments_of(&json.to_string()) {
+                let (options, operands) = arguments.split_at(arguments.len() - 3);
+                proptest::prop_assert_eq!(&operands[0], "--");
+                proptest::prop_assert!(syntax::check(syntax::OBJECT_NAME, &operands[1]));
+                proptest::prop_assert_eq!(&operands[2], ".");
+                let ours = ["--namespace=", "--kube-version=", "--set=", "--values=", "--api-versions="];
+                for option in &options[1..] {
+                    proptest::prop_assert!(ours.iter().any(|ours| option.starts_with(ours)), "{}", option);
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_missing_file_may_be_passed_over() {
         let json =
