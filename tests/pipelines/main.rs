@@ -9,6 +9,7 @@
 
 mod action;
 mod application;
+mod argocd;
 mod assistant;
 mod cmp;
 mod corpus;
@@ -37,7 +38,7 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let tools = Tools::find();
-    let modules: [fn(&Tools) -> Vec<Trial>; 14] = [
+    let modules: [fn(&Tools) -> Vec<Trial>; 15] = [
         tools::trials,
         kustomize::trials,
         corpus::trials,
@@ -52,6 +53,7 @@ fn main() {
         flux::trials,
         cmp::trials,
         parity::trials,
+        argocd::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&tools)).collect();
     libtest_mimic::run(&arguments, trials).exit();

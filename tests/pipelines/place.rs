@@ -61,9 +61,12 @@ impl Place {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// Copies a file or a folder of the repository to a path below the working directory.
+    /// Copies a file or a folder of the repository to a path below the working directory, and makes the folders that
+    /// lead to it.
     pub fn copy(&self, from: &str, to: impl AsRef<Path>) {
-        copy(&Path::new(ROOT).join(from), &self.path(to));
+        let to = self.path(to);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        copy(&Path::new(ROOT).join(from), &to);
     }
 
     /// A command in the working directory, with nothing of the user's environment.

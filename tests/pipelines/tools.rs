@@ -8,7 +8,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What is looked for. `helm3` and `helm4` are found as `helm`, too.
-const NAMES: [&str; 9] = ["kustomize", "helm3", "helm4", "pre-commit", "actionlint", "kpt", "kubectl", "git", "go"];
+const NAMES: [&str; 11] = [
+    "kustomize",
+    "helm3",
+    "helm4",
+    "pre-commit",
+    "actionlint",
+    "kpt",
+    "kubectl",
+    "git",
+    "go",
+    "argocd-cmp-server",
+    "argocd-cmp-client",
+];
 
 /// The tools of this machine by their names, and the other versions of kubectl that lie beside it, such as
 /// `kubectl.1.27`.
