@@ -118,11 +118,11 @@ fn a_program_gets_nothing_of_the_environment(place: &Place) {
 
 fn what_a_program_says_is_short_and_hides_credentials(place: &Place) {
     let text = "echo \"cannot fetch https://user:s3cret@example.com/x in $PWD/a.yaml\" >&2; \
-                head -c 100000 /dev/zero | tr '\\0' x >&2; exit 3";
+                head -c 1000000 /dev/zero | tr '\\0' x >&2; echo >&2; echo 'Error: the end of it' >&2; exit 3";
     let run = over_script(place, text, &[]).exited(1);
     let head = "prelit: kustomize failed (exit status: 3): cannot fetch https://***@example.com/x in a.yaml; xxx";
     assert!(run.stderr.starts_with(head), "{}", run.stderr);
-    assert!(run.stderr.len() < 2_200 && run.stderr.ends_with("x…\n"), "{}", run.stderr);
+    assert!(run.stderr.len() < 2_200 && run.stderr.ends_with("x; Error: the end of it\n"), "{}", run.stderr);
 }
 
 fn an_answer_that_is_no_manifest_is_an_error(place: &Place) {

@@ -5,9 +5,12 @@ use super::Manifest;
 use super::checkout::Checkout;
 use crate::argocd::Parameters;
 use crate::cli::files;
+use crate::render::report::Position;
 use crate::render::{Failure, Failures, all, objects, side_by_side};
+use crate::yaml::documents::byte_order_mark;
 use globset::{GlobBuilder, GlobMatcher};
 use memchr::memmem;
+use serde::de::IgnoredAny;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -129,8 +132,26 @@ fn manifest(checkout: &Checkout, file: &Path) -> Result<Option<Manifest>, Failur
         return Ok(None);
     }
     let is_json = file.extension().is_some_and(|extension| extension == "json");
+    if is_json {
+        refuse_other_than_json(&name, &bytes)?;
+    }
     let is_manifest = is_json
         || objects::begins_with_object(&bytes)
         || TRAITS.iter().all(|each| memmem::find(&bytes, each).is_some());
     Ok(is_manifest.then_some(Manifest { name, bytes }))
+}
+
+/// A file that says that it is JSON holds one value of it. The parser of YAML would take more, and blame other places.
+fn refuse_other_than_json(name: &str, bytes: &[u8]) -> Result<(), Failures> {
+    let text = &bytes[byte_order_mark(bytes)..];
+    serde_json::from_slice::<IgnoredAny>(text).map(drop).map_err(|error| {
+        let position = Position { file: name.to_owned(), line: error.line(), column: error.column() };
+        // The library ends its message with the position.
+        let what = error.to_string();
+        let what = what.split(" at line ").next().unwrap_or_default();
+        Failures(vec![Failure {
+            position: Some(position),
+            ..Failure::new(format!("{what}; expected one JSON object"))
+        }])
+    })
 }

@@ -6,7 +6,10 @@ use super::checkout::{Astray, Checkout};
 use super::program::Program;
 use crate::api::syntax;
 use crate::argocd::{Environment, Parameters};
+use crate::render::lines::Lines;
 use crate::render::{Failure, Failures};
+use crate::yaml::Tree;
+use crate::yaml::tree::{NodeKind, ParseError};
 use std::ffi::OsString;
 use std::time::Instant;
 
@@ -67,7 +70,8 @@ fn arguments(checkout: &Checkout, environment: &Environment) -> Result<Vec<OsStr
             }
         }
     }
-    if parameters.text("values").is_some() {
+    if let Some(values) = parameters.text("values") {
+        failures.extend(refusal_of_values(values));
         option("values", "-");
     }
     for version in &environment.api_versions {
@@ -91,6 +95,21 @@ fn arguments(checkout: &Checkout, environment: &Environment) -> Result<Vec<OsStr
         ))),
     }
     if failures.is_empty() { Ok(arguments) } else { Err(Failures(failures)) }
+}
+
+/// What is wrong with values that are written out: Helm would call them `-`. No part of them is shown.
+fn refusal_of_values(values: &str) -> Option<Failure> {
+    let lines = Lines::new("parameter \"values\"", values.as_bytes());
+    let refuse = |offset, what: &str| Some(Failure::without_line(&lines, offset, what));
+    match Tree::parse(values) {
+        Err(ParseError { related: Some(_), .. }) => None,
+        Err(error) => refuse(error.offset, &error.message),
+        Ok(tree) => match tree.root().map(|root| tree.node(tree.follow(root))) {
+            None => None,
+            Some(root) if root.is_empty() || matches!(root.kind, NodeKind::Mapping { .. }) => None,
+            Some(root) => refuse(root.start, "found no map; expected values as YAML, such as image: python:3.11"),
+        },
+    }
 }
 
 /// A value for `--set`, in which a comma would begin the next one. `{a,b}` is a list, as for Argo CD.

@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 /// A larger answer is none of manifests but an accident, or an attack.
 const MAX_OUTPUT: u64 = 256 << 20;
 
-/// Argo CD shows what a program says, and keeps it: the first bytes are enough.
-const MAX_SAID: u64 = 2_000;
+/// Argo CD shows what a program says, and keeps it: so many bytes of its beginning are enough, and as many of its end,
+/// where errors stand that come after warnings.
+const MAX_SAID: usize = 1_000;
 
 /// Where no user has a home: what a program would read or run from there is nowhere.
 const NOWHERE: &str = "/nonexistent";
@@ -131,8 +132,8 @@ fn wait(child: &mut Child, input: Option<Vec<u8>>, deadline: Instant) -> Result<
         // Who does not read to the end says why on stderr.
         thread::spawn(move || drop(pipe.write_all(&input)));
     }
-    let stdout = child.stdout.take().map(|pipe| read(pipe, MAX_OUTPUT, false));
-    let stderr = child.stderr.take().map(|pipe| read(pipe, MAX_SAID, true));
+    let stdout = child.stdout.take().map(|pipe| beside(move || read(pipe)));
+    let stderr = child.stderr.take().map(|pipe| beside(move || listen(pipe)));
     let [stdout, stderr] = [stdout, stderr].map(|reader| match reader {
         Some(reader) => {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -155,27 +156,50 @@ fn wait(child: &mut Child, input: Option<Vec<u8>>, deadline: Instant) -> Result<
     }
 }
 
-/// Reads a pipe beside the others, up to one byte more than a limit; the rest is read and dropped if the program is to
-/// go on.
-fn read(mut pipe: impl Read + Send + 'static, most: u64, goes_on: bool) -> Receiver<io::Result<Vec<u8>>> {
+/// Does something beside, and gives where its result will be.
+fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let mut result = pipe.by_ref().take(most + 1).read_to_end(&mut bytes).map(|_| bytes);
-        if goes_on && let Err(error) = io::copy(&mut pipe, &mut io::sink()) {
-            result = result.and(Err(error));
-        }
         // Nobody waits any more for one that is late.
-        let _late = sender.send(result);
+        let _late = sender.send(work());
     });
     receiver
 }
 
+/// Reads up to one byte more than the limit.
+fn read(pipe: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    pipe.take(MAX_OUTPUT + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads to the end, and keeps the beginning and the end.
+fn listen(mut pipe: impl Read) -> io::Result<Vec<u8>> {
+    let mut kept = Vec::new();
+    let mut buffer = [0; 4096];
+    let mut is_cut = false;
+    loop {
+        let count = match pipe.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        kept.extend_from_slice(&buffer[..count]);
+        if kept.len() > 2 * MAX_SAID {
+            is_cut = true;
+            kept.drain(MAX_SAID..kept.len() - MAX_SAID);
+        }
+    }
+    if is_cut {
+        kept.splice(MAX_SAID..MAX_SAID, "\n…\n".bytes());
+    }
+    Ok(kept)
+}
+
 /// What a program says, on one line.
 fn said(stderr: &[u8], checkout: &Checkout) -> String {
-    let is_cut = stderr.len() as u64 > MAX_SAID;
     let text = String::from_utf8_lossy(stderr);
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let text = syntax::shown(&checkout.without_place(&lines.join("; ")));
-    if is_cut { format!("{text}…") } else { text }
+    syntax::shown(&checkout.without_place(&lines.join("; ")))
 }
