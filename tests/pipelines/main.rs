@@ -22,13 +22,16 @@ mod kpt;
 mod kubectl;
 mod kustomize;
 mod parity;
+#[path = "../support/place.rs"]
 mod place;
 mod pre_commit;
+#[path = "../support/shell.rs"]
 mod shell;
 mod sidecar;
 #[allow(dead_code, reason = "the goldens use all of it")]
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/tools.rs"]
 mod tools;
 
 use libtest_mimic::{Arguments, Trial};

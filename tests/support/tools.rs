@@ -22,6 +22,9 @@ const NAMES: [&str; 11] = [
     "argocd-cmp-client",
 ];
 
+/// The programs of a control plane, which lie together in a folder of their own.
+const CONTROL_PLANE: [&str; 3] = ["etcd", "kube-apiserver", "kube-controller-manager"];
+
 /// The tools of this machine by their names, and the other versions of kubectl that lie beside it, such as
 /// `kubectl.1.27`.
 pub struct Tools {
@@ -29,11 +32,21 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// Looks into the folder `PRELIT_TEST_TOOLS`, then into those of the PATH.
+    /// Looks into the folder `PRELIT_TEST_TOOLS`, then into those of the PATH. For a control plane `KUBEBUILDER_ASSETS`
+    /// comes first, as everywhere.
     pub fn find() -> Tools {
         let path = env::var_os("PATH").unwrap_or_default();
-        let folders = env::var_os("PRELIT_TEST_TOOLS").map(PathBuf::from).into_iter().chain(env::split_paths(&path));
+        let folder = |variable: &str| env::var_os(variable).map(PathBuf::from);
+        let folders: Vec<PathBuf> = folder("PRELIT_TEST_TOOLS").into_iter().chain(env::split_paths(&path)).collect();
         let mut found = BTreeMap::new();
+        let together = folders.iter().map(|folder| folder.join("kubernetes")).chain(folders.iter().cloned());
+        for folder in folder("KUBEBUILDER_ASSETS").into_iter().chain(together) {
+            for name in CONTROL_PLANE {
+                if let Some(file) = real_file(&folder.join(name)) {
+                    found.entry(name.to_owned()).or_insert(file);
+                }
+            }
+        }
         for folder in folders {
             for name in NAMES {
                 if let Some(file) = real_file(&folder.join(name)) {
@@ -56,6 +69,11 @@ impl Tools {
             }
         }
         Tools { found }
+    }
+
+    /// Where a tool is that is there.
+    pub fn file(&self, name: &str) -> Option<&Path> {
+        self.found.get(name).map(PathBuf::as_path)
     }
 
     /// Every version of kubectl; `kubectl` alone where there is none, so that a test that is made for each
@@ -83,7 +101,7 @@ impl Tools {
         needs: &[&str],
         test: impl FnOnce(&Place) -> Completion + Send + 'static,
     ) -> Trial {
-        let missing: Vec<&str> = needs.iter().copied().filter(|need| !self.found.contains_key(*need)).collect();
+        let missing: Vec<&str> = needs.iter().copied().filter(|need| self.file(need).is_none()).collect();
         if !missing.is_empty() {
             let missing = missing.join(", ");
             return skipped(name, format!("no {missing} (set PRELIT_TEST_TOOLS or put it on PATH)"));
@@ -116,7 +134,7 @@ pub fn trials(tools: &Tools) -> Vec<Trial> {
 }
 
 /// A test that was not run, and why. It is a failure where every tool must be there.
-fn skipped(name: &str, why: String) -> Trial {
+pub fn skipped(name: &str, why: String) -> Trial {
     Trial::ignorable_test(name, move || {
         if is_set("PRELIT_REQUIRE_TOOLS") {
             Err(why.into())
