@@ -12,6 +12,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod apart;
+mod applications;
 mod control_plane;
 mod credentials;
 mod definition;
@@ -40,8 +41,8 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let ground = Ground { apart: apart::enter(), tools: Tools::find() };
-    let modules: [fn(&Ground) -> Vec<Trial>; 4] =
-        [harness::trials, definition::trials, workloads::trials, pods::trials];
+    let modules: [fn(&Ground) -> Vec<Trial>; 5] =
+        [harness::trials, definition::trials, workloads::trials, applications::trials, pods::trials];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }
