@@ -1,19 +1,18 @@
 //! Runs a program that renders manifests: without a shell, with nothing of the environment but what it needs, and
 //! bounded in time and size.
 
+use super::Limits;
 use super::checkout::Checkout;
+use super::confine::confined;
 use crate::api::syntax;
 use crate::cli::doors;
 use crate::render::Failures;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// A larger answer is none of manifests but an accident, or an attack.
-const MAX_OUTPUT: u64 = 256 << 20;
 
 /// Argo CD shows what a program says, and keeps it: so many bytes of its beginning are enough, and as many of its end,
 /// where errors stand that come after warnings.
@@ -34,6 +33,13 @@ const PLACES: [&str; 8] = [
     "KUBECONFIG",
 ];
 
+/// Where a program would ask for what it wants to fetch: nobody listens there, and what is asked of a name of the network
+/// goes there. The kernel refuses the rest, where it can ([`confined`]).
+const NO_PROXY: &str = "http://127.0.0.1:9";
+
+/// Variables that name it.
+const PROXIES: [&str; 6] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+
 /// How long after its last word a program may take to end, between one look and the next.
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -48,7 +54,8 @@ pub struct Program<'p> {
 }
 
 impl Program<'_> {
-    /// Runs it in the folder of an Application, and gives what it writes. `explain` says what its own words mean.
+    /// Runs it in the folder of an Application; gives what it writes, and what it says. `explain` makes of its own words
+    /// what may be shown.
     ///
     /// # Errors
     /// A program that is not there, fails, takes too long or writes too much. Its words are told without the place
@@ -56,34 +63,34 @@ impl Program<'_> {
     pub fn run(
         self,
         checkout: &Checkout,
-        deadline: Instant,
+        limits: Limits,
         explain: impl Fn(&str) -> String,
-    ) -> Result<Vec<u8>, Failures> {
+    ) -> Result<(Vec<u8>, String), Failures> {
         let name = self.name;
-        let limit = deadline.saturating_duration_since(Instant::now());
+        let limit = limits.deadline.saturating_duration_since(Instant::now());
         let mut child = self.spawn(checkout)?;
-        let ended = wait(&mut child, self.stdin, deadline);
+        let ended = wait(&mut child, self.stdin, limits);
         if ended.is_err() {
             // It may be gone already. What it has started itself ends with its pipes, or with the container.
             let _gone = child.kill();
             let _reaped = child.wait();
         }
-        let Ended { is_success, status, stdout, stderr } = ended.map_err(|unfinished| {
+        let Ended { status, stdout, stderr } = ended.map_err(|unfinished| {
             doors::error(&match unfinished {
                 Unfinished::Late => format!(
                     "{name}: found no end of it after {} s, expected one; --timeout of prelit cmp generate sets the limit",
                     limit.as_secs_f64().ceil()
                 ),
-                Unfinished::Long => format!("{name}: found more than {} MiB, expected manifests", MAX_OUTPUT >> 20),
-                Unfinished::Broken(error) => format!("{name}: {error}"),
+                Unfinished::Long => format!(
+                    "{name}: found more than {} MiB, expected less; --max-size of prelit cmp generate sets the limit",
+                    limits.bytes >> 20
+                ),
+                Unfinished::Broken(error) => format!("{name}: cannot be waited for: {error}"),
             })
         })?;
-        let said = explain(&said(&stderr, checkout));
-        if is_success {
-            if !said.is_empty() {
-                doors::mutter(&format!("{name}: {said}\n"));
-            }
-            return Ok(stdout);
+        let said = said(&explain(&String::from_utf8_lossy(&stderr)), checkout);
+        if status.success() {
+            return Ok((stdout, said));
         }
         let said = if said.is_empty() { "it says nothing".to_owned() } else { said };
         Err(doors::error(&format!("{name} failed ({status}): {said}")))
@@ -91,17 +98,19 @@ impl Program<'_> {
 
     fn spawn(&self, checkout: &Checkout) -> Result<Child, Failures> {
         let kept = ["PATH", "TMPDIR"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-        let spawned = Command::new(self.name)
+        let mut command = Command::new(self.name);
+        command
             .args(self.arguments)
             .current_dir(checkout.folder())
             .env_clear()
             .envs(kept)
             .envs(PLACES.map(|name| (name, NOWHERE)))
+            .envs(PROXIES.map(|name| (name, NO_PROXY)))
             .env("HELM_NO_PLUGINS", "1")
             .stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
+            .stderr(Stdio::piped());
+        let spawned = confined(checkout.root(), || command.spawn());
         spawned.map_err(|error| {
             let name = self.name;
             doors::error(&match error.kind() {
@@ -114,8 +123,7 @@ impl Program<'_> {
 
 /// How a program ended.
 struct Ended {
-    is_success: bool,
-    status: String,
+    status: ExitStatus,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
 }
@@ -127,29 +135,29 @@ enum Unfinished {
     Broken(io::Error),
 }
 
-fn wait(child: &mut Child, input: Option<Vec<u8>>, deadline: Instant) -> Result<Ended, Unfinished> {
+fn wait(child: &mut Child, input: Option<Vec<u8>>, limits: Limits) -> Result<Ended, Unfinished> {
     if let Some((mut pipe, input)) = child.stdin.take().zip(input) {
         // Who does not read to the end says why on stderr.
         thread::spawn(move || drop(pipe.write_all(&input)));
     }
-    let stdout = child.stdout.take().map(|pipe| beside(move || read(pipe)));
+    let stdout = child.stdout.take().map(|pipe| beside(move || read(pipe, limits.bytes)));
     let stderr = child.stderr.take().map(|pipe| beside(move || listen(pipe)));
     let [stdout, stderr] = [stdout, stderr].map(|reader| match reader {
         Some(reader) => {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = limits.deadline.saturating_duration_since(Instant::now());
             reader.recv_timeout(left).map_err(|_| Unfinished::Late)?.map_err(Unfinished::Broken)
         }
         None => Ok(Vec::new()),
     });
     let (stdout, stderr) = (stdout?, stderr?);
-    if stdout.len() as u64 > MAX_OUTPUT {
+    if stdout.len() as u64 > limits.bytes {
         return Err(Unfinished::Long);
     }
     loop {
         if let Some(status) = child.try_wait().map_err(Unfinished::Broken)? {
-            return Ok(Ended { is_success: status.success(), status: status.to_string(), stdout, stderr });
+            return Ok(Ended { status, stdout, stderr });
         }
-        if Instant::now() >= deadline {
+        if Instant::now() >= limits.deadline {
             return Err(Unfinished::Late);
         }
         thread::sleep(LOOK);
@@ -167,9 +175,9 @@ fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Recei
 }
 
 /// Reads up to one byte more than the limit.
-fn read(pipe: impl Read) -> io::Result<Vec<u8>> {
+fn read(pipe: impl Read, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    pipe.take(MAX_OUTPUT + 1).read_to_end(&mut bytes)?;
+    pipe.take(most + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -198,8 +206,12 @@ fn listen(mut pipe: impl Read) -> io::Result<Vec<u8>> {
 }
 
 /// What a program says, on one line.
-fn said(stderr: &[u8], checkout: &Checkout) -> String {
-    let text = String::from_utf8_lossy(stderr);
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    syntax::shown(&checkout.without_place(&lines.join("; ")))
+fn said(text: &str, checkout: &Checkout) -> String {
+    let mut line = String::new();
+    for part in text.lines().map(str::trim).filter(|part| !part.is_empty()) {
+        line.push_str(if line.is_empty() || line.ends_with(':') { "" } else { ";" });
+        line.push_str(if line.is_empty() { "" } else { " " });
+        line.push_str(part);
+    }
+    syntax::shown(&checkout.without_place(&line))
 }

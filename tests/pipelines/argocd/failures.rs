@@ -8,7 +8,7 @@ use super::sources::repository;
 use crate::place::Place;
 use serde_json::{Value, json};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -52,14 +52,18 @@ fn document_that_does_not_parse(place: &Place) {
     place.write(format!("{REPOSITORY}/json/z.json"), "{\"apiVersion\": \"v1\",\n \"kind\": ]\n");
     let argo = ArgoCd::start(place);
     fails_saying(&argo, &through("prelit", "folder", &json!({})), &["z.yaml:3:"]);
-    fails_saying(&argo, &through("prelit", "json", &json!({})), &["z.json:1:1: "]);
+    fails_saying(&argo, &through("prelit", "json", &json!({})), &["z.json:2:10: "]);
 }
 
 fn kustomize_fails(place: &Place) {
     repository(place);
     place.write(format!("{REPOSITORY}/kustomize/production/kustomization.yaml"), "resources: [missing.yaml]\n");
     let argo = ArgoCd::start(place);
-    fails_saying(&argo, &through("prelit", "kustomize/production", &json!({})), &["kustomize", "missing.yaml"]);
+    fails_saying(
+        &argo,
+        &through("prelit", "kustomize/production", &json!({})),
+        &["kustomization.yaml:1:13: ", "missing.yaml"],
+    );
 }
 
 /// A shell would take what is there.
@@ -154,29 +158,30 @@ fn no_network(place: &Place) {
     assert!(listener.accept().is_err(), "values: somebody was asked");
 }
 
-/// Where a renderer writes down its process.
-fn process(place: &Place) -> PathBuf {
-    place.path("process")
-}
-
-/// A renderer that does that, and takes a minute.
+/// A renderer that takes a minute.
 fn slow_kustomize(place: &Place) {
-    place.script("kustomize", &format!("#!/bin/sh\necho $$ > '{}'\nexec sleep 60\n", process(place).display()));
+    place.script("kustomize", "#!/bin/sh\nexec sleep 60\n");
 }
 
-/// The process of that renderer must end, and soon.
+/// The processes that render for a place, and what they have started: they can write down nothing, but have an
+/// environment like no others.
+fn renderers(place: &Place) -> Vec<PathBuf> {
+    let place = place.path("").parent().unwrap().to_string_lossy().into_owned();
+    let is_of_place = |process: &PathBuf| {
+        let environment = fs::read(process.join("environ")).unwrap_or_default();
+        let environment = String::from_utf8_lossy(&environment);
+        environment.contains("HOME=/nonexistent") && environment.contains(&place)
+    };
+    fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path())).filter(is_of_place).collect()
+}
+
+/// They must end, and soon.
 #[track_caller]
 fn renderer_is_gone(place: &Place, within: Duration) {
-    let process = fs::read_to_string(process(place)).expect("the renderer was run");
-    let process = Path::new("/proc").join(process.trim());
     let start = Instant::now();
-    while process.exists() {
-        assert!(
-            start.elapsed() < within,
-            "{} still runs: {}",
-            process.display(),
-            fs::read_to_string(process.join("stat")).unwrap_or_default()
-        );
+    while let Some(process) = renderers(place).first() {
+        let state = fs::read_to_string(process.join("stat")).unwrap_or_default();
+        assert!(start.elapsed() < within, "{} still runs: {state}", process.display());
         sleep(Duration::from_millis(20));
     }
 }
@@ -208,13 +213,13 @@ fn prelit_waits_no_longer(place: &Place) {
 /// Prelit ends it, and Argo CD, 5 s after the answer, what it has started.
 fn renderer_that_does_not_end_on_sigterm(place: &Place) {
     repository(place);
-    let child = format!("sh -c 'echo $$ > {}; sleep 30; sleep 30' &", process(place).display());
-    place.script("kustomize", &format!("#!/bin/sh\ntrap '' TERM\n{child}\nwait\nsleep 30\n"));
+    place.script("kustomize", "#!/bin/sh\ntrap '' TERM\nsh -c 'sleep 30; sleep 30' &\nwait\nsleep 30\n");
     let argo = ArgoCd::with(place, &plugin::with_arguments(&plugin::yaml(place), "generate", "--timeout, '1'"));
     let start = Instant::now();
     fails_saying(&argo, &through("prelit", "kustomize/production", &json!({})), &["kustomize", "1 s"]);
     let waited = start.elapsed();
     assert!(waited < Duration::from_secs(10), "{waited:?}");
+    assert!(!renderers(place).is_empty(), "what it has started is still there");
     renderer_is_gone(place, Duration::from_secs(15));
 }
 

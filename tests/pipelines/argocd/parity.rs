@@ -37,7 +37,7 @@ pub fn trials(tools: &Tools) -> Vec<Trial> {
 /// Where the plugin, or Argo CD, refuses what the filter takes, and a word of why.
 const REFUSED: [(&str, &str); 4] = [
     // The command line passes over settings of other components, which a folder of a cluster may hold.
-    ("states/settings-not-known", "LOG_LEVEL: expected a setting"),
+    ("states/settings-not-known", "LOG_LEVEL: a setting of the webhook"),
     ("text/broken-document-without-a-label", "input.yaml:19:11: unclosed bracket"),
     ("text/empty-stream", "allow-empty"),
     // Argo CD's reader knows YAML 1.1 alone.
