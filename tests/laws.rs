@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "laws/argocd.rs"]
+mod argocd;
 #[path = "laws/editor.rs"]
 mod editor;
 #[path = "laws/filter.rs"]
@@ -224,6 +226,15 @@ proptest! {
     #[test]
     fn any_list_is_read_item_by_item_as_a_whole(choices in prop::collection::vec(any::<u8>(), 0..400)) {
         function::any_choices(&choices);
+    }
+
+    #[test]
+    fn any_parameters_are_settings_or_an_error_that_shows_no_value(
+        choices in prop::collection::vec(any::<u8>(), 0..60),
+        text in ".{0,200}",
+    ) {
+        argocd::any_choices(&choices.iter().map(|choice| choice % 24).collect::<Vec<_>>());
+        argocd::any_bytes(text.as_bytes());
     }
 
     #[test]

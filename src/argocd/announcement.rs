@@ -1,7 +1,6 @@
 //! How a plugin announces its parameters, for Argo CD's user interface to show. What it shows as a default is not sent
 //! to the plugin.
 
-use super::SourceKind;
 use super::parameters::{Form, PARAMETERS, Parameter, Scope};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -63,20 +62,10 @@ fn of(parameter: &Parameter, default: impl Fn(&'static str) -> String) -> Announ
     }
 }
 
-impl Scope {
-    /// Whether a plugin announces it for a folder, beside what its own configuration announces for all.
-    pub fn is_dynamic(self, kind: SourceKind) -> bool {
-        match self {
-            Scope::Plugin => false,
-            Scope::Sidecar => true,
-            Scope::Source(of) => of == kind,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::argocd::SourceKind;
 
     fn names(kind: SourceKind) -> Vec<&'static str> {
         announcements(|scope| scope.is_dynamic(kind), str::to_owned).map(|announcement| announcement.name).collect()

@@ -2,13 +2,17 @@
 //! and two can become one. `ARGOCD_APP_PARAMETERS` says the same without doubt.
 
 use super::parameters::{PARAMETERS, Parameters};
-use crate::api::settings::{Given, SettingProblem};
+use crate::api::settings::{Given, SettingProblem, VARIABLES};
 use crate::api::syntax;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// What Argo CD puts before the variables of an Application's `plugin.env`.
 const OF_APPLICATION: &str = "ARGOCD_ENV_";
+
+/// What the names of Argo CD's build environment begin with.
+const OF_BUILD: &str = "ARGOCD_APP_";
 
 /// What the names of settings begin with. Those of the webhook and its own telemetry are no business of an Application.
 const SETTING: &str = "OPENLIT_";
@@ -20,7 +24,8 @@ pub struct Environment {
     pub application: Option<String>,
     /// `ARGOCD_APP_NAMESPACE`: where the Application's objects go that name no namespace.
     pub namespace: Option<String>,
-    /// `ARGOCD_APP_SOURCE_PATH`: the folder, from the root of the repository.
+    /// `ARGOCD_APP_SOURCE_PATH`: the folder, from the root of the repository; empty for a chart of a registry. None where
+    /// it is not Argo CD that runs the command.
     pub source_path: Option<PathBuf>,
     /// `KUBE_VERSION`
     pub kube_version: Option<String>,
@@ -28,6 +33,8 @@ pub struct Environment {
     pub api_versions: Vec<String>,
     /// `ARGOCD_APP_PARAMETERS`
     pub parameters: Parameters,
+    /// `ARGOCD_APP_*`, but for the parameters: Argo CD's build environment.
+    build: BTreeMap<String, String>,
     /// `ARGOCD_ENV_OPENLIT_*`: names without the prefix, in their order.
     settings: Vec<(String, String)>,
 }
@@ -38,6 +45,12 @@ impl Environment {
     /// # Errors
     /// Everything that is wrong with it. No value is shown that may be a secret.
     pub fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Environment, Vec<String>> {
+        let (environment, problems) = Environment::read_what_can_be(variables);
+        if problems.is_empty() { Ok(environment) } else { Err(problems) }
+    }
+
+    /// The same with what is right in it, for commands that help to mend the rest, and what is wrong.
+    pub fn read_what_can_be(variables: impl IntoIterator<Item = (OsString, OsString)>) -> (Environment, Vec<String>) {
         let mut environment = Environment::default();
         let mut problems = Vec::new();
         for (name, value) in variables {
@@ -45,9 +58,15 @@ impl Environment {
             let setting = name.strip_prefix(OF_APPLICATION).filter(|setting| setting.starts_with(SETTING));
             let is_read = setting.is_some()
                 || matches!(name.as_str(), "KUBE_VERSION" | "KUBE_API_VERSIONS")
-                || name.starts_with("ARGOCD_APP_");
+                || name.starts_with(OF_BUILD);
             if !is_read {
                 continue;
+            }
+            if let Some(build) = name.strip_prefix(OF_BUILD) {
+                environment.source_path.get_or_insert_default();
+                if build != "PARAMETERS" {
+                    environment.build.insert(name.clone(), value.to_string_lossy().into_owned());
+                }
             }
             let Ok(value) = value.into_string() else {
                 problems.push(format!("{name}: found what is not UTF-8, expected text"));
@@ -63,7 +82,7 @@ impl Environment {
         }
         // The order of an environment is nobody's intention.
         environment.settings.sort();
-        if problems.is_empty() { Ok(environment) } else { Err(problems) }
+        (environment, problems)
     }
 
     fn set(&mut self, name: &str, value: String) -> Result<(), Vec<String>> {
@@ -77,7 +96,13 @@ impl Environment {
                 return Err(vec![format!("{name}: found {found:?}, expected {}", syntax::DNS_LABEL.expected)]);
             }
             "ARGOCD_APP_SOURCE_PATH" => self.source_path = Some(PathBuf::from(value)),
-            "ARGOCD_APP_PARAMETERS" => self.parameters = Parameters::read(&value)?,
+            "ARGOCD_APP_PARAMETERS" => {
+                let (parameters, problems) = Parameters::read_what_can_be(&value);
+                self.parameters = parameters;
+                if !problems.is_empty() {
+                    return Err(problems);
+                }
+            }
             "KUBE_VERSION" => self.kube_version = Some(value),
             "KUBE_API_VERSIONS" => {
                 let versions = value.split(',').map(str::trim).filter(|version| !version.is_empty());
@@ -93,17 +118,31 @@ impl Environment {
         let mut given = Given { pairs: self.settings.clone(), problems: Vec::new() };
         for (name, value) in self.parameters.entries("settings") {
             if name.starts_with(SETTING) {
-                given.pairs.push((name.to_owned(), value.to_owned()));
+                given.pairs.push((name.to_owned(), self.expanded(value)));
             } else {
-                given.problems.push(SettingProblem::new(name, format!("expected a setting, as {SETTING}DETECTION is")));
+                let is_known = VARIABLES.iter().any(|variable| variable.name == name);
+                let what =
+                    if is_known { "a setting of the webhook, which does nothing here" } else { "unknown setting" };
+                given
+                    .problems
+                    .push(SettingProblem::new(name, format!("{what}; expected one that begins with {SETTING}")));
             }
         }
         for parameter in PARAMETERS {
             if let Some((setting, value)) = parameter.setting.zip(self.parameters.text(parameter.name)) {
-                given.pairs.push((setting.to_owned(), value.to_owned()));
+                given.pairs.push((setting.to_owned(), self.expanded(value)));
             }
         }
         given
+    }
+
+    /// A text of a parameter with Argo CD's build environment put in: `$ARGOCD_APP_NAME` and the like. Argo CD does so in
+    /// the parameters of its own Helm, and in no plugin's.
+    pub fn expanded(&self, text: &str) -> String {
+        // Longer names first: some are the beginning of others.
+        self.build.iter().rev().fold(text.to_owned(), |text, (name, value)| {
+            text.replace(&format!("${{{name}}}"), value).replace(&format!("${name}"), value)
+        })
     }
 
     /// Where the Application says a setting: the one that counts.
@@ -159,9 +198,26 @@ mod tests {
     }
 
     #[test]
+    fn the_build_environment_is_put_into_parameters() {
+        let json = r#"[{"name":"environment","string":"$ARGOCD_APP_NAMESPACE-${ARGOCD_APP_NAME}-$HOME"}]"#;
+        let environment = read(&[
+            ("ARGOCD_APP_NAME", "chat"),
+            ("ARGOCD_APP_NAMESPACE", "prod"),
+            ("ARGOCD_APP_REVISION", "abc"),
+            ("ARGOCD_APP_REVISION_SHORT", "a"),
+            ("ARGOCD_APP_PARAMETERS", json),
+        ])
+        .unwrap();
+        assert_eq!(environment.settings().pairs[0].1, "prod-chat-$HOME");
+        assert_eq!(environment.expanded("$ARGOCD_APP_REVISION_SHORT $ARGOCD_APP_REVISION"), "a abc");
+    }
+
+    #[test]
     fn empty_variables_say_nothing() {
         let empty = ["ARGOCD_APP_NAMESPACE", "ARGOCD_APP_PARAMETERS", "KUBE_VERSION"].map(|name| (name, ""));
-        assert_eq!(read(&empty), Ok(Environment::default()));
+        let environment = read(&empty).unwrap();
+        assert_eq!((environment.namespace, environment.kube_version), (None, None));
+        assert_eq!(environment.source_path, Some(PathBuf::new()), "it is Argo CD that says so");
     }
 
     #[test]

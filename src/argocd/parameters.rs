@@ -5,9 +5,6 @@ use crate::api::syntax;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// Longer parameters are an accident, or an attack. The kernel passes on no variable of more than 128 KiB.
-const MAX_BYTES: usize = 1 << 20;
-
 /// One parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parameter {
@@ -38,6 +35,17 @@ pub enum Form {
     Map,
 }
 
+impl Form {
+    fn expected(self) -> &'static str {
+        match self {
+            Form::Text => "string",
+            Form::Boolean => "string: \"true\" or \"false\"",
+            Form::Texts => "array",
+            Form::Map => "map",
+        }
+    }
+}
+
 /// Which sources have a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
@@ -47,6 +55,17 @@ pub enum Scope {
     Sidecar,
     /// Those of one kind.
     Source(SourceKind),
+}
+
+impl Scope {
+    /// Whether a plugin announces it for a folder, beside what its own configuration announces for all.
+    pub fn is_dynamic(self, kind: SourceKind) -> bool {
+        match self {
+            Scope::Plugin => false,
+            Scope::Sidecar => true,
+            Scope::Source(of) => of == kind,
+        }
+    }
 }
 
 macro_rules! table {
@@ -107,23 +126,29 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// Reads `ARGOCD_APP_PARAMETERS`: a JSON array of `{name, string | array | map}`, or `null`.
+    /// Reads `ARGOCD_APP_PARAMETERS`: a JSON array of `{name, string | array | map}`, or `null`. How long it may be is for
+    /// the kernel to say, which passes on no variable of more than 128 KiB.
     ///
     /// # Errors
     /// Everything that is wrong with it. No value is shown: it may be a secret.
     pub fn read(json: &str) -> Result<Parameters, Vec<String>> {
-        let wrong = |what: String| vec![format!("ARGOCD_APP_PARAMETERS: {what}")];
-        if json.len() > MAX_BYTES {
-            return Err(wrong(format!("found {} bytes, expected at most {MAX_BYTES}", json.len())));
-        }
-        let list: Option<Vec<Given>> = serde_json::from_str(json).map_err(|error| {
-            // The message of the library may show a value.
-            let (line, column) = (error.line(), error.column());
-            wrong(format!(
-                "expected a JSON array of objects with name and string, array or map (line {line}, column {column})"
-            ))
-        })?;
+        let (parameters, problems) = Parameters::read_what_can_be(json);
+        if problems.is_empty() { Ok(parameters) } else { Err(problems) }
+    }
+
+    /// What is right in it, and what is wrong.
+    pub fn read_what_can_be(json: &str) -> (Parameters, Vec<String>) {
         let mut parameters = Parameters::default();
+        let list: Option<Vec<Given>> = match serde_json::from_str(json) {
+            Ok(list) => list,
+            Err(error) => {
+                // The message of the library may show a value.
+                let (line, column) = (error.line(), error.column());
+                let expected = "expected a JSON array of objects with name and string, array or map";
+                let problem = format!("ARGOCD_APP_PARAMETERS: {expected} (line {line}, column {column})");
+                return (parameters, vec![problem]);
+            }
+        };
         let mut problems = Vec::new();
         for given in list.into_iter().flatten() {
             let name = given.name.clone();
@@ -132,7 +157,7 @@ impl Parameters {
                 Err(what) => problems.push(format!("parameter {:?}: {what}", syntax::shown(&name))),
             }
         }
-        if problems.is_empty() { Ok(parameters) } else { Err(problems) }
+        (parameters, problems)
     }
 
     fn add(&mut self, given: Given) -> Result<(), String> {
@@ -148,24 +173,26 @@ impl Parameters {
         if self.given.contains_key(parameter.name) {
             return Err("it stands twice, expected it once".to_owned());
         }
-        let content = match (parameter.form, given.string, given.array, given.map) {
+        let forms =
+            [("string", given.string.is_some()), ("array", given.array.is_some()), ("map", given.map.is_some())];
+        let found: Vec<&str> = forms.into_iter().filter(|(_, given)| *given).map(|(form, _)| form).collect();
+        if found.is_empty() {
+            // As with `value`, which Helm's parameters have, and Argo CD does not know here.
+            return Err(format!("found no value, expected {}", parameter.form.expected()));
+        }
+        // What is cleared in Argo CD's user interface stays as an empty value.
+        let string = given.string.filter(|text| !text.is_empty());
+        let array = given.array.filter(|texts| !texts.is_empty());
+        let map = given.map.filter(|map| !map.is_empty());
+        let content = match (parameter.form, string, array, map) {
             (Form::Boolean, Some(text), None, None) if !matches!(text.as_str(), "true" | "false") => {
-                return Err(format!("found {:?}, expected true or false", syntax::shown(&text)));
+                return Err(format!("found another text, expected {}", parameter.form.expected()));
             }
             (Form::Text | Form::Boolean, Some(text), None, None) => Content::Text(text),
             (Form::Texts, None, Some(texts), None) => Content::Texts(texts),
             (Form::Map, None, None, Some(map)) => Content::Map(map),
-            // What nobody filled in is not given.
             (_, None, None, None) => return Ok(()),
-            (form, ..) => {
-                let expected = match form {
-                    Form::Text => "string",
-                    Form::Boolean => "string, \"true\" or \"false\"",
-                    Form::Texts => "array",
-                    Form::Map => "map",
-                };
-                return Err(format!("found another form, expected {expected}"));
-            }
+            (form, ..) => return Err(format!("found {}, expected {}", found.join(" and "), form.expected())),
         };
         self.given.insert(parameter.name, content);
         Ok(())
@@ -181,10 +208,10 @@ impl Parameters {
         })
     }
 
-    /// A text, unless it is not given or empty: Argo CD's user interface leaves what is cleared as an empty text.
+    /// A text.
     pub fn text(&self, name: &str) -> Option<&str> {
         match self.given.get(name) {
-            Some(Content::Text(text)) if !text.is_empty() => Some(text),
+            Some(Content::Text(text)) => Some(text),
             _ => None,
         }
     }
@@ -233,14 +260,14 @@ mod tests {
         let read = Parameters::read(
             r#"[{"name":"endpoint","string":"http://a:4318"},{"name":"values-files","array":["a.yaml"]},
                 {"name":"settings","map":{"OPENLIT_DETECTION":"strict"}},{"name":"allow-empty","string":"true"},
-                {"name":"version","string":""},{"name":"provider"}]"#,
+                {"name":"version","string":""},{"name":"recurse","map":{}}]"#,
         )
         .unwrap();
         assert_eq!(read.text("endpoint"), Some("http://a:4318"));
         assert_eq!(read.texts("values-files"), ["a.yaml"]);
         assert_eq!(read.entries("settings").collect::<Vec<_>>(), [("OPENLIT_DETECTION", "strict")]);
         assert!(read.is_true("allow-empty") && !read.is_true("strict"));
-        assert_eq!((read.text("version"), read.text("provider")), (None, None));
+        assert_eq!((read.text("version"), read.text("recurse")), (None, None));
     }
 
     #[test]
@@ -260,17 +287,16 @@ mod tests {
                 r#"[{"name":"--post-renderer","string":"s3cret"}]"#,
                 "there is none of this name, expected one of endpoint",
             ),
-            (r#"[{"name":"values","array":["s3cret"]}]"#, "found another form, expected string"),
+            (r#"[{"name":"values","array":["s3cret"]}]"#, "found array, expected string"),
+            (r#"[{"name":"values","value":"s3cret"}]"#, "found no value, expected string"),
             (r#"[{"name":"values-files","string":"s3cret"}]"#, "expected array"),
-            (r#"[{"name":"values","string":"s3cret","map":{}}]"#, "found another form"),
-            (r#"[{"name":"strict","string":"yes"}]"#, "expected true or false"),
+            (r#"[{"name":"values","string":"s3cret","map":{"a":"b"}}]"#, "found string and map"),
+            (r#"[{"name":"strict","string":"s3cret"}]"#, "expected string: \"true\" or \"false\""),
             (r#"[{"name":"values","string":"a"},{"name":"values","string":"s3cret"}]"#, "it stands twice"),
         ] {
             let problems = Parameters::read(json).unwrap_err().join("\n");
             assert!(problems.contains(problem) && !problems.contains("s3cret"), "{json}: {problems}");
         }
-        let long = format!("[{{\"name\":\"values\",\"string\":\"{}\"}}]", "x".repeat(MAX_BYTES));
-        assert!(Parameters::read(&long).unwrap_err()[0].contains("expected at most"));
     }
 
     #[test]

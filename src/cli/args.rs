@@ -304,7 +304,7 @@ pub enum Cmp {
     /// Render the folder, and inject instrumentation
     ///
     /// A kustomization is built by kustomize and a chart by helm, both from the PATH; of any other folder the *.yaml,
-    /// *.yml and *.json files are read. The network is never used.
+    /// *.yml and *.json files are read. Nothing is fetched.
     #[command(after_long_help = "\
 Examples:
   prelit cmp generate                                  in a folder, as Argo CD runs it
@@ -318,6 +318,9 @@ Examples:
         /// How many seconds kustomize or helm may take; less than Argo CD waits, so that the error says why
         #[arg(long, value_name = "SECONDS", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=86_400))]
         timeout: u64,
+        /// How many MiB the manifests may be together, before the injection; reading them takes up to 40 times as much memory
+        #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=1_024))]
+        max_size: u64,
     },
     /// Announce the parameters of the folder, for Argo CD's user interface
     Parameters {

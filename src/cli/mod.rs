@@ -71,10 +71,11 @@ fn usage(error: &clap::Error, failed: Exit) -> Exit {
 }
 
 fn run_command(arguments: Vec<OsString>) -> Ending {
-    let is_function = arguments.get(1).is_some_and(|verb| verb == "fn" || verb == "cmp");
+    let verb = arguments.iter().skip(1).find(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    let failed = if verb.is_some_and(|verb| verb == "fn" || verb == "cmp") { FAILED_FUNCTION } else { Exit::Error };
     let Args { talk, command } = match Args::try_parse_from(arguments) {
         Ok(parsed) => parsed,
-        Err(error) => return Ok(usage(&error, if is_function { FAILED_FUNCTION } else { Exit::Error })),
+        Err(error) => return Ok(usage(&error, failed)),
     };
     let result = match &command {
         Command::Inject(edit) => inject::run(Action::Inject, edit, talk),

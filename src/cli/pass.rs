@@ -132,8 +132,7 @@ pub fn run(
         counts.files_changed += usize::from(!file.splices.is_empty());
         counts.documents += report.counts.documents;
         counts.templates += report.counts.templates;
-        outcome.report.rows.extend(report.rows);
-        outcome.report.remarks.extend(report.remarks);
+        outcome.report.append(report);
         outcome.files.push(file);
     }
     outcome.report.counts = counts;

@@ -3,12 +3,13 @@
 
 use super::lines::Lines;
 use super::{Failure, Failures, Source, all, side_by_side};
+use crate::value::{ScalarType, scalar};
 use crate::yaml::Tree;
 use crate::yaml::documents::contents;
-use crate::yaml::tree::{NodeKind, ParseError};
+use crate::yaml::tree::{NodeId, NodeKind, ParseError};
 use std::ops::Range;
 
-/// Counts the objects of a source.
+/// Counts the objects of a source; those of a list one by one, so that an empty list is none.
 ///
 /// # Errors
 /// Every document that cannot be parsed or says no kind.
@@ -21,45 +22,56 @@ pub fn count(source: &Source<'_>) -> Result<usize, Failures> {
             Failures(vec![Failure::at(&lines, document.start + offset, message)])
         })
     });
-    Ok(all(looked)?.into_iter().filter(|is_object| *is_object).count())
+    Ok(all(looked)?.into_iter().flatten().sum())
 }
 
 /// Whether the first document that is something is an object.
 pub fn begins_with_object(bytes: &[u8]) -> bool {
-    contents(bytes)
-        .find_map(|document| match look(&bytes[document]) {
-            Ok(false) => None,
-            Ok(true) => Some(true),
-            Err(_) => Some(false),
-        })
-        .unwrap_or(false)
+    let first = contents(bytes).find_map(|document| look(&bytes[document]).transpose());
+    first.is_some_and(|looked| looked.is_ok())
 }
 
-/// Whether a document is an object, or nothing at all.
-fn look(bytes: &[u8]) -> Result<bool, (usize, String)> {
+/// How many objects a document holds; none where it is nothing at all.
+fn look(bytes: &[u8]) -> Result<Option<usize>, (usize, String)> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| (error.valid_up_to(), "the text is not UTF-8; expected UTF-8".to_owned()))?;
     let tree = match Tree::parse(text) {
         Ok(tree) => tree,
         // Kubernetes takes the last of two equal keys. Where it matters to us, rendering refuses it.
-        Err(ParseError { related: Some(_), .. }) => return Ok(true),
+        Err(ParseError { related: Some(_), .. }) => return Ok(Some(1)),
         Err(error) => return Err((error.offset, error.message)),
     };
-    let Some(root) = tree.root().map(|root| tree.follow(root)) else { return Ok(false) };
+    let Some(root) = tree.root().map(|root| tree.follow(root)) else { return Ok(None) };
     if matches!(&tree.node(root).kind, NodeKind::Scalar { text, typed: true, .. } if is_null(text)) {
-        return Ok(false);
+        return Ok(None);
     }
-    let is_kind = |(key, value)| {
-        tree.key_text(key).as_deref() == Some("kind") && tree.scalar_text(value).is_some_and(|text| !text.is_empty())
+    let entry = |name: &str| {
+        let is_map = matches!(tree.node(root).kind, NodeKind::Mapping { .. });
+        let mut entries = tree.entries(root).filter(|_| is_map);
+        entries.find(|(key, _)| tree.key_text(*key).as_deref() == Some(name)).map(|(_, value)| tree.follow(value))
     };
-    let has_kind = matches!(tree.node(root).kind, NodeKind::Mapping { .. })
-        // What is merged in may bring a kind.
-        && tree.entries(root).any(|(key, value)| is_kind((key, value)) || tree.is_merge_key(key));
-    if has_kind {
-        Ok(true)
-    } else {
-        Err((tree.node(root).start, "found no kind; expected a Kubernetes object with apiVersion and kind".to_owned()))
+    // What is merged in may bring a kind.
+    let merges = || tree.children(root).any(|child| tree.is_merge_key(child));
+    match entry("kind").and_then(|kind| text_of(&tree, kind)) {
+        Some(kind) if kind.ends_with("List") && entry("spec").is_none() && entry("status").is_none() => {
+            Ok(Some(entry("items").map_or(1, |items| match tree.node(items).kind {
+                NodeKind::Sequence { .. } => tree.children(items).count(),
+                _ => 0,
+            })))
+        }
+        Some(_) => Ok(Some(1)),
+        None if merges() => Ok(Some(1)),
+        None => {
+            let expected = "found no kind; expected a Kubernetes object with apiVersion and kind";
+            Err((tree.node(root).start, expected.to_owned()))
+        }
     }
+}
+
+/// A text that is one: not empty, no number.
+fn text_of<'t>(tree: &'t Tree<'_>, id: NodeId) -> Option<&'t str> {
+    let NodeKind::Scalar { text, typed, .. } = &tree.node(id).kind else { return None };
+    (!text.is_empty() && (!typed || scalar::resolve(text) == ScalarType::Text)).then_some(text)
 }
 
 fn is_null(text: &str) -> bool {
@@ -83,6 +95,9 @@ mod tests {
             ("---\nkind: A\n---\n{\"kind\": \"B\"}\n", 2),
             ("kind: A\nx: 1\nx: 2\n", 1),
             ("a: &a {kind: A}\n<<: *a\n", 1),
+            ("kind: List\nitems:\n- kind: A\n- kind: B\n", 2),
+            ("kind: List\nitems: []\n---\nkind: ConfigMapList\nitems:\n", 0),
+            ("kind: AllowList\nspec: {}\nitems: []\n", 1),
         ] {
             assert_eq!(count_of(text).unwrap(), objects, "{text:?}");
         }
@@ -90,9 +105,9 @@ mod tests {
 
     #[test]
     fn everything_else_is_said_with_its_place() {
-        let failures = count_of("kind: A\n---\n- x\n---\nkind:\n---\nx: [\n---\ntext\n").unwrap_err().0;
+        let failures = count_of("kind: A\n---\n- x\n---\nkind:\n---\nx: [\n---\ntext\n---\nkind: 5\n").unwrap_err().0;
         let places: Vec<usize> = failures.iter().map(|failure| failure.position.as_ref().unwrap().line).collect();
-        assert_eq!(places, [3, 5, 7, 9]);
+        assert_eq!(places, [3, 5, 7, 9, 11]);
         assert!(failures[0].message.contains("expected a Kubernetes object"), "{failures:?}");
     }
 

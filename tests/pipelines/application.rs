@@ -1,10 +1,12 @@
 //! The Applications of `testdata/argocd`: a folder each, with what Argo CD would be told (`application.yaml`), the
-//! repository, what stands in the sidecar (`defaults/`), and what comes of it: `output.yaml`, or `error.txt`.
+//! repository (and the links in it, `links`), what stands in the sidecar (`defaults/`), and what comes of it: `output.yaml`,
+//! or `error.txt`.
 
 use crate::place::{Place, ROOT};
 use crate::support::manifest;
 use serde_json::Value;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 /// One Application.
@@ -89,9 +91,16 @@ impl Application {
         environment
     }
 
-    /// Puts its repository and the sidecar's defaults into a place: `repository` and `defaults`.
+    /// Puts its repository and the sidecar's defaults into a place: `repository` and `defaults`. Argo CD refuses every
+    /// Application of a repository in which a link leads out of it, and so ours has none.
     pub fn set_up(&self, place: &Place) {
         place.copy(&format!("{}/repository", self.folder), "repository");
+        for line in fs::read_to_string(self.file("links")).unwrap_or_default().lines() {
+            let (link, target) = line.split_once(" -> ").unwrap();
+            let link = place.path("repository").join(link);
+            fs::create_dir_all(link.parent().unwrap()).unwrap();
+            symlink(target, link).unwrap();
+        }
         if self.has_defaults() {
             place.copy(&format!("{}/defaults", self.folder), "defaults");
         }

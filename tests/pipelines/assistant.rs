@@ -10,12 +10,17 @@ use std::path::Path;
 pub fn repository(place: &Place) -> &Place {
     place.copy("testdata/repositories/assistant", ".");
     place.copy("testdata/charts/chat", "charts/chat");
+    link_helm(place);
+    place
+}
+
+/// Puts the Helm that is there, of either version, on the PATH as `helm`.
+pub fn link_helm(place: &Place) {
     for helm in ["helm3", "helm4"] {
         if place.has(helm) {
             place.link(&place.program(helm), "helm");
         }
     }
-    place
 }
 
 /// The blocks of a language in the guide, without the indentation of a list.

@@ -2,9 +2,9 @@
 //! badly. `PRELIT_BLESS=1` writes what comes of the Applications.
 
 use crate::application::Application;
-use crate::place::{Place, Run};
+use crate::place::{Place, ROOT, Run};
 use crate::tools::Tools;
-use libtest_mimic::Trial;
+use libtest_mimic::{Completion, Trial};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
@@ -20,7 +20,8 @@ pub fn trials(tools: &Tools) -> Vec<Trial> {
             tools.trial(&name, needs, move |place| becomes_what_is_written(place, &application))
         })
         .collect();
-    let others: [(&str, Test); 8] = [
+    let others: [(&str, Test); 9] = [
+        ("this_repository_can_be_a_source", this_repository_can_be_a_source),
         ("a_program_that_takes_too_long_is_ended", a_program_that_takes_too_long_is_ended),
         ("a_program_that_does_not_listen_is_no_obstacle", a_program_that_does_not_listen_is_no_obstacle),
         ("a_program_that_is_missing_is_named", a_program_that_is_missing_is_named),
@@ -31,6 +32,9 @@ pub fn trials(tools: &Tools) -> Vec<Trial> {
         ("parameters_are_those_of_the_folder", parameters_are_those_of_the_folder),
     ];
     trials.extend(others.map(|(name, test)| tools.trial(&format!("cmp::{name}"), &[], test)));
+    trials.push(tools.ignorable_trial("cmp::a_program_sees_nothing_but_the_checkout", &[], |place| {
+        a_program_sees_nothing_but_the_checkout(place)
+    }));
     trials
 }
 
@@ -60,6 +64,13 @@ fn becomes_what_is_written(place: &Place, application: &Application) {
         assert_eq!(once.stdout, fs::read_to_string(output).unwrap());
         assert_eq!(once.stdout, run().succeeded().stdout, "a second time");
     }
+}
+
+/// The example Applications point to it, and Argo CD refuses a repository in which a link leads out of it.
+fn this_repository_can_be_a_source(_: &Place) {
+    let files = ignore::WalkBuilder::new(ROOT).hidden(false).build().map(Result::unwrap);
+    let links: Vec<_> = files.filter(ignore::DirEntry::path_is_symlink).map(|file| file.path().to_owned()).collect();
+    assert!(links.is_empty(), "{links:?}");
 }
 
 /// Puts a script on the PATH, under a name.
@@ -116,13 +127,32 @@ fn a_program_gets_nothing_of_the_environment(place: &Place) {
     assert!(run.stdout.contains("# HOME=/nonexistent\n"), "{}", run.stdout);
 }
 
+/// Linux has had the means since 5.13, and containers may take them away.
+fn a_program_sees_nothing_but_the_checkout(place: &Place) -> Completion {
+    place.write("secret.yaml", "kind: Secret\n");
+    let text =
+        "echo kind: A; cat kustomization.yaml ../secret.yaml /etc/passwd /proc/1/environ; echo > written; exit 0";
+    script(place, "kustomize", text);
+    place.write("repo/app/kustomization.yaml", "# resources: []\n");
+    let mut command = place.command("prelit");
+    command.current_dir(place.path("repo/app")).args(["cmp", "generate"]).env("ARGOCD_APP_SOURCE_PATH", "app");
+    let run = Run::of(&mut command, "").succeeded();
+    if run.stdout.contains("root:") {
+        return Completion::ignored_with("skipped: the kernel has no Landlock here");
+    }
+    assert_eq!(run.stdout, "kind: A\n# resources: []\n", "{}", run.stderr);
+    assert!(run.stderr.contains("/etc/passwd: Permission denied"), "{}", run.stderr);
+    assert!(!place.path("repo/app/written").exists());
+    Completion::Completed
+}
+
 fn what_a_program_says_is_short_and_hides_credentials(place: &Place) {
     let text = "echo \"cannot fetch https://user:s3cret@example.com/x in $PWD/a.yaml\" >&2; \
-                head -c 100000 /dev/zero | tr '\\0' x >&2; exit 3";
+                head -c 1000000 /dev/zero | tr '\\0' x >&2; echo >&2; echo 'Error: the end of it' >&2; exit 3";
     let run = over_script(place, text, &[]).exited(1);
     let head = "prelit: kustomize failed (exit status: 3): cannot fetch https://***@example.com/x in a.yaml; xxx";
     assert!(run.stderr.starts_with(head), "{}", run.stderr);
-    assert!(run.stderr.len() < 2_200 && run.stderr.ends_with("x…\n"), "{}", run.stderr);
+    assert!(run.stderr.len() < 2_200 && run.stderr.ends_with("x; Error: the end of it\n"), "{}", run.stderr);
 }
 
 fn an_answer_that_is_no_manifest_is_an_error(place: &Place) {

@@ -9,6 +9,7 @@
 
 mod action;
 mod application;
+mod argocd;
 mod assistant;
 mod cmp;
 mod corpus;
@@ -21,13 +22,16 @@ mod kpt;
 mod kubectl;
 mod kustomize;
 mod parity;
+#[path = "../support/place.rs"]
 mod place;
 mod pre_commit;
+#[path = "../support/shell.rs"]
 mod shell;
 mod sidecar;
 #[allow(dead_code, reason = "the goldens use all of it")]
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/tools.rs"]
 mod tools;
 
 use libtest_mimic::{Arguments, Trial};
@@ -37,7 +41,7 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let tools = Tools::find();
-    let modules: [fn(&Tools) -> Vec<Trial>; 14] = [
+    let modules: [fn(&Tools) -> Vec<Trial>; 15] = [
         tools::trials,
         kustomize::trials,
         corpus::trials,
@@ -52,6 +56,7 @@ fn main() {
         flux::trials,
         cmp::trials,
         parity::trials,
+        argocd::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&tools)).collect();
     libtest_mimic::run(&arguments, trials).exit();

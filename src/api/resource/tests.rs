@@ -70,7 +70,7 @@ fn a_null_is_as_if_the_field_were_not_there() {
         "selector": { "matchLabels": { "app": "chat" }, "matchExpressions": null },
         "ignore": null,
         "python": { "instrumentation": { "provider": null, "enabled": null, "version": null, "initContainer": init } },
-        "otlp": null,
+        "otlp": { "endpoint": null, "headers": null, "timeout": null },
         "resource": { "environment": null, "attributes": null },
     }))
     .unwrap();

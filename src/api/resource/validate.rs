@@ -513,6 +513,9 @@ fn not_negative(amount: Option<&Value<'_>>, at: &Path, found: &mut Vec<Problem>)
 
 /// Headers are text or a map of text. The schema has no type for that.
 fn header_map(headers: &Value<'_>, at: &Path, found: &mut Vec<Problem>) {
+    if headers.is_null() {
+        return;
+    }
     let Some(map) = headers.as_map() else {
         if text_of(headers).is_none() {
             let expected = format!("{}{}", syntax::HEADERS.expected, quote_it(headers));

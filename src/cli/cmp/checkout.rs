@@ -34,7 +34,9 @@ impl Checkout {
     /// A current folder that is not there.
     pub fn here(source_path: Option<&Path>) -> Result<Checkout, Failures> {
         let folder = fs::canonicalize(".").map_err(|error| doors::error(&format!("the current folder: {error}")))?;
-        Ok(Checkout::around(folder, source_path))
+        // The path of the source may lead through links, and so does the name of the folder that Argo CD went to.
+        let gone_to = std::env::var_os("PWD").map(PathBuf::from).filter(|named| is_same(named, &folder));
+        Ok(Checkout::around(gone_to.as_deref().unwrap_or(&folder), folder.clone(), source_path))
     }
 
     /// A checkout that is one folder.
@@ -44,15 +46,17 @@ impl Checkout {
         Checkout { root: folder.clone(), folder, above: PathBuf::new() }
     }
 
-    fn around(folder: PathBuf, source_path: Option<&Path>) -> Checkout {
+    /// `named` is the folder as it was gone to.
+    fn around(named: &Path, folder: PathBuf, source_path: Option<&Path>) -> Checkout {
         let Some(source_path) = source_path else {
             let root = folder.ancestors().find(|above| above.join(".git").exists()).unwrap_or(&folder).to_path_buf();
             return Checkout { root, folder, above: PathBuf::new() };
         };
         let said: Vec<Component> =
             source_path.components().filter(|component| matches!(component, Component::Normal(_))).collect();
-        let sent = folder.components().rev().zip(said.iter().rev()).take_while(|(is, said)| is == *said).count();
-        let root = folder.ancestors().nth(sent).unwrap_or(&folder).to_path_buf();
+        let sent = named.components().rev().zip(said.iter().rev()).take_while(|(is, said)| is == *said).count();
+        let root = named.ancestors().nth(sent).and_then(|above| fs::canonicalize(above).ok());
+        let root = root.filter(|root| folder.starts_with(root)).unwrap_or_else(|| folder.clone());
         Checkout { root, folder, above: said[..said.len() - sent].iter().collect() }
     }
 
@@ -77,7 +81,7 @@ impl Checkout {
     pub fn resolve_in(&self, folder: &Path, path: &str) -> Result<PathBuf, Astray> {
         let refused = |what: &str| Err(Astray::Refused(what.to_owned()));
         if path.contains("://") {
-            return refused("found a URL; expected a file of the repository, since the plugin has no network");
+            return refused("found a URL; expected a file of the repository, since the plugin fetches nothing");
         }
         let whole = match path.strip_prefix('/') {
             None => folder.join(path),
@@ -98,10 +102,26 @@ impl Checkout {
         }
     }
 
-    /// A real path as people know it: from the folder of the Application, or from the root.
+    /// A real path as an Application would name it: from its folder, or with a `/` in front from the root of the repository.
     pub fn shown(&self, path: &Path) -> String {
-        let below = path.strip_prefix(&self.folder).or_else(|_| path.strip_prefix(&self.root));
-        below.unwrap_or(path).to_string_lossy().into_owned()
+        match (path.strip_prefix(&self.folder), path.strip_prefix(&self.root)) {
+            (Ok(below), _) => below.to_string_lossy().into_owned(),
+            (_, Ok(below)) => format!("/{}", self.above.join(below).to_string_lossy()),
+            _ => path.to_string_lossy().into_owned(),
+        }
+    }
+
+    /// Where what is rendered may be read from.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Whether a path really leads into the checkout. One that leads nowhere does no harm.
+    pub fn holds(&self, path: &Path) -> bool {
+        match fs::canonicalize(path) {
+            Ok(real) => real.starts_with(&self.root),
+            Err(error) => error.kind() == ErrorKind::NotFound,
+        }
     }
 
     /// A message of a program without the place of the checkout, which is another one every time.
@@ -110,29 +130,41 @@ impl Checkout {
         message.replace(&format!("{folder}/"), "").replace(&folder, ".").replace(&root, "")
     }
 
-    /// Every file below the folder, in the order of the names: links are not followed.
+    /// Every file and link of the folder, and with `recurse` below it, in the order of the names. Links are not followed.
     ///
     /// # Errors
     /// A folder that cannot be listed.
     pub fn files(&self, recurse: bool) -> Result<Vec<PathBuf>, Failures> {
-        let walk = WalkBuilder::new(&self.folder)
-            .standard_filters(false)
-            .follow_links(false)
-            .max_depth((!recurse).then_some(1))
-            .sort_by_file_name(std::ffi::OsStr::cmp)
-            .build();
+        self.walk(WalkBuilder::new(&self.folder).max_depth((!recurse).then_some(1)))
+    }
+
+    /// Every file and link of the whole checkout, but for what git keeps.
+    ///
+    /// # Errors
+    /// A folder that cannot be listed.
+    pub fn all_files(&self) -> Result<Vec<PathBuf>, Failures> {
+        self.walk(WalkBuilder::new(&self.root).filter_entry(|entry| entry.file_name() != ".git"))
+    }
+
+    fn walk(&self, builder: &mut WalkBuilder) -> Result<Vec<PathBuf>, Failures> {
+        let walk = builder.standard_filters(false).follow_links(false).sort_by_file_name(std::ffi::OsStr::cmp).build();
         let mut files = Vec::new();
         for entry in walk {
             let entry = entry.map_err(|error| {
                 let message = self.without_place(&error.to_string());
                 Failures(vec![Failure::new(format!("the folder cannot be listed: {message}"))])
             })?;
-            if entry.file_type().is_some_and(|kind| !kind.is_dir()) {
+            // Of others, such as pipes, nobody knows whether reading them ends.
+            if entry.file_type().is_some_and(|kind| kind.is_file() || kind.is_symlink()) {
                 files.push(entry.into_path());
             }
         }
         Ok(files)
     }
+}
+
+fn is_same(named: &Path, folder: &Path) -> bool {
+    fs::canonicalize(named).is_ok_and(|real| real == folder)
 }
 
 /// Whether a path, read from left to right, never leaves a folder once it is in it.
@@ -172,7 +204,7 @@ mod tests {
 
     fn checkout(folder: &tempfile::TempDir, source_path: &str) -> Checkout {
         let real = fs::canonicalize(folder.path().join("repo/apps/chat")).unwrap();
-        Checkout::around(real, Some(Path::new(source_path)))
+        Checkout::around(&real, real.clone(), Some(Path::new(source_path)))
     }
 
     #[test]
@@ -186,6 +218,25 @@ mod tests {
         assert_eq!((part.root.as_path(), part.above.as_path()), (root.as_path(), Path::new("platform")));
         let hostile = checkout(&folder, "../../../..");
         assert_eq!(hostile.root, root.join("apps/chat"));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn the_path_of_the_source_may_lead_through_links() {
+        let folder = repository();
+        std::os::unix::fs::symlink("apps", folder.path().join("repo/linked")).unwrap();
+        let named = fs::canonicalize(folder.path()).unwrap().join("repo/linked/chat");
+        let checkout = Checkout::around(&named, fs::canonicalize(&named).unwrap(), Some(Path::new("linked/chat")));
+        assert_eq!(checkout.root, fs::canonicalize(folder.path().join("repo")).unwrap());
+        assert!(checkout.resolve("/shared.yaml").is_ok());
+    }
+
+    #[test]
+    fn a_file_is_shown_as_an_application_names_it() {
+        let folder = repository();
+        let checkout = checkout(&folder, "platform/apps/chat");
+        assert_eq!(checkout.shown(&checkout.folder.join("values.yaml")), "values.yaml");
+        assert_eq!(checkout.shown(&checkout.root.join("shared.yaml")), "/platform/shared.yaml");
     }
 
     #[test]
@@ -227,6 +278,32 @@ mod tests {
             "https://example.com/values.yaml",
         ] {
             assert!(matches!(checkout.resolve(path), Err(Astray::Refused(_))), "{path}");
+        }
+    }
+
+    proptest::proptest! {
+        /// Whatever a path is put together from, and whatever links there are, what it leads to is in the checkout.
+        #[test]
+        #[cfg(unix)]
+        fn whatever_is_found_is_inside(
+            parts in proptest::collection::vec(
+                proptest::sample::select(vec!["..", ".", "", "apps", "chat", "values.yaml", "up", "out", "root", "shared.yaml", "x"]),
+                0..8,
+            ),
+            absolute in proptest::bool::ANY,
+        ) {
+            let folder = repository();
+            for (name, target) in [("up", ".."), ("out", "../../.."), ("root", "/")] {
+                std::os::unix::fs::symlink(target, folder.path().join("repo/apps/chat").join(name)).unwrap();
+            }
+            let path = format!("{}{}", if absolute { "/" } else { "" }, parts.join("/"));
+            for source_path in ["apps/chat", ".", "platform/apps/chat", "../..", "/"] {
+                let checkout = checkout(&folder, source_path);
+                if let Ok(real) = checkout.resolve(&path) {
+                    assert!(real.starts_with(&checkout.root), "{path} from {source_path}: {}", real.display());
+                    assert_eq!(fs::canonicalize(&real).unwrap(), real);
+                }
+            }
         }
     }
 

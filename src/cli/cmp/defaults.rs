@@ -26,8 +26,10 @@ pub fn read(folder: &Path) -> Result<Configuration, Failures> {
     for entry in entries {
         let path = entry.map_err(|error| wrong(format!("cannot be listed: {error}")))?.path();
         // A volume has folders beside its files, `..data` and the like, and the files are links into them.
-        if path.is_file() {
-            files.push(path);
+        match fs::metadata(&path) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => files.push(path),
+            Err(error) => return Err(wrong(format!("{}: {error}", path.display()))),
         }
     }
     files.sort();

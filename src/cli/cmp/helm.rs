@@ -1,14 +1,22 @@
 //! A chart, rendered by Helm: the options that Argo CD gives it, made of the Application's parameters. Everything of
 //! these is an option's value or comes after `--`; nothing can become an option.
 
-use super::Manifest;
 use super::checkout::{Astray, Checkout};
 use super::program::Program;
+use super::{Limits, Manifest, Output};
 use crate::api::syntax;
 use crate::argocd::{Environment, Parameters};
+use crate::cli::files;
+use crate::render::lines::Lines;
 use crate::render::{Failure, Failures};
+use crate::value::{ScalarType, Value, scalar};
+use crate::yaml::Tree;
+use crate::yaml::documents::contents;
+use crate::yaml::tree::{NodeKind, ParseError};
+use serde_json::Value as Json;
 use std::ffi::OsString;
-use std::time::Instant;
+use std::fs;
+use std::path::PathBuf;
 
 /// How the output is called in messages.
 const OUTPUT: &str = "<helm template>";
@@ -23,14 +31,14 @@ const LONGEST_RELEASE: usize = 53;
 ///
 /// # Errors
 /// Parameters that are none, what leads out of the repository, and what Helm says.
-pub fn template(checkout: &Checkout, environment: &Environment, deadline: Instant) -> Result<Vec<Manifest>, Failures> {
-    refuse_links_outside(checkout)?;
+pub fn template(checkout: &Checkout, environment: &Environment, limits: Limits) -> Result<Output, Failures> {
+    refuse_outside(checkout)?;
     let arguments = arguments(checkout, environment)?;
     let parameters = &environment.parameters;
     let stdin = parameters.text("values").map(|values| values.as_bytes().to_vec());
     let program = Program { name: "helm", arguments: &arguments, stdin };
-    let bytes = program.run(checkout, deadline, |stderr| explained(&hidden(stderr, parameters)))?;
-    Ok(vec![Manifest { name: OUTPUT.to_owned(), bytes }])
+    let (bytes, said) = program.run(checkout, limits, |stderr| explained(&hidden(stderr, parameters)))?;
+    Ok(Output { manifests: vec![Manifest { name: OUTPUT.to_owned(), bytes }], said })
 }
 
 /// The arguments, in the order in which Argo CD gives them. Values that are written out come by stdin.
@@ -46,17 +54,24 @@ fn arguments(checkout: &Checkout, environment: &Environment) -> Result<Vec<OsStr
         option("kube-version", version);
     }
     for (path, value) in parameters.entries("helm-parameters") {
+        let value = environment.expanded(value);
         if path.is_empty() || path.contains(['=', ',']) {
             failures.push(Failure::new(format!(
                 "parameter \"helm-parameters\": found {:?}, expected the path of one value, such as image.tag",
                 syntax::shown(path)
             )));
         }
-        option("set", &format!("{path}={}", escaped(value)));
+        option("set", &format!("{path}={}", escaped(&value)));
     }
     for file in parameters.texts("values-files") {
-        match checkout.resolve(file) {
-            Ok(real) => option("values", &real.to_string_lossy()),
+        match values_file(checkout, &environment.expanded(file)) {
+            Ok(real) => match real.to_str() {
+                Some(path) => option("values", &quoted(path)),
+                None => failures.push(Failure::new(format!(
+                    "parameter \"values-files\": {}: its path is not UTF-8",
+                    syntax::shown(file)
+                ))),
+            },
             Err(Astray::Missing) if parameters.is_true("ignore-missing-values-files") => {}
             Err(astray) => {
                 let what = match astray {
@@ -67,7 +82,8 @@ fn arguments(checkout: &Checkout, environment: &Environment) -> Result<Vec<OsStr
             }
         }
     }
-    if parameters.text("values").is_some() {
+    if let Some(values) = parameters.text("values") {
+        failures.extend(refusal_of_values(values));
         option("values", "-");
     }
     for version in &environment.api_versions {
@@ -76,21 +92,77 @@ fn arguments(checkout: &Checkout, environment: &Environment) -> Result<Vec<OsStr
     if !parameters.is_true("skip-crds") {
         arguments.push("--include-crds".into());
     }
+    if has_archives(checkout) {
+        // A schema in an archive may refer to files and URLs, and nobody here looks into archives.
+        arguments.push("--skip-schema-validation".into());
+    }
     if parameters.is_true("skip-tests") {
         arguments.push("--skip-tests".into());
     }
-    let release = parameters.text("release-name").or(environment.application.as_deref());
-    match release {
+    let (given, of_application) = (parameters.text("release-name"), environment.application.as_deref());
+    match given.or(of_application) {
         Some(name) if name.len() <= LONGEST_RELEASE && syntax::check(syntax::OBJECT_NAME, name) => {
             arguments.extend(["--".into(), name.into(), ".".into()]);
         }
-        found => failures.push(Failure::new(format!(
+        _ => failures.push(Failure::new(format!(
             "parameter \"release-name\": found {}, expected {}, at most {LONGEST_RELEASE} characters",
-            found.map_or("neither it nor ARGOCD_APP_NAME".to_owned(), |name| format!("{:?}", syntax::shown(name))),
+            match (given, of_application) {
+                (Some(name), _) => format!("{:?}", syntax::shown(name)),
+                (None, Some(name)) => format!("none, and the Application's name {:?} is none", syntax::shown(name)),
+                (None, None) => "neither it nor ARGOCD_APP_NAME".to_owned(),
+            },
             syntax::OBJECT_NAME.expected
         ))),
     }
     if failures.is_empty() { Ok(arguments) } else { Err(Failures(failures)) }
+}
+
+/// The file that a parameter names. Argo CD's own Helm takes patterns, too.
+fn values_file(checkout: &Checkout, file: &str) -> Result<PathBuf, Astray> {
+    if file.starts_with('$') {
+        return Err(Astray::Refused(
+            "found a reference to another source; expected a file of the repository".to_owned(),
+        ));
+    }
+    let found = checkout.resolve(file);
+    if found.as_ref().is_ok_and(|real| real.is_dir()) {
+        return Err(Astray::Refused("found a folder; expected a file".to_owned()));
+    }
+    if found == Err(Astray::Missing) && file.contains(['*', '?', '[']) {
+        return Err(Astray::Refused("found a pattern; expected the name of one file".to_owned()));
+    }
+    found
+}
+
+/// A path as one value: Helm reads the option as CSV, in which a comma would begin a further file.
+fn quoted(path: &str) -> String {
+    format!("\"{}\"", path.replace('"', "\"\""))
+}
+
+/// What is wrong with values that are written out: Helm would call them `-`. No part of them is shown.
+fn refusal_of_values(values: &str) -> Option<Failure> {
+    let lines = Lines::new("parameter \"values\"", values.as_bytes());
+    contents(values.as_bytes()).find_map(|document| {
+        let refuse = |offset, what: &str| Some(Failure::without_line(&lines, document.start + offset, what));
+        match Tree::parse(&values[document.clone()]) {
+            Err(ParseError { related: Some(_), .. }) => None,
+            Err(error) => refuse(error.offset, &error.message),
+            Ok(tree) => match tree.root().map(|root| tree.node(tree.follow(root))) {
+                Some(root) if !is_map_or_nothing(&root.kind) => {
+                    refuse(root.start, "found no map; expected values as YAML, such as image: python:3.11")
+                }
+                _ => None,
+            },
+        }
+    })
+}
+
+fn is_map_or_nothing(kind: &NodeKind<'_>) -> bool {
+    match kind {
+        NodeKind::Mapping { .. } => true,
+        NodeKind::Scalar { text, typed, .. } => *typed && scalar::resolve(text) == ScalarType::Null,
+        _ => false,
+    }
 }
 
 /// A value for `--set`, in which a comma would begin the next one. `{a,b}` is a list, as for Argo CD.
@@ -110,34 +182,117 @@ fn escaped(value: &str) -> String {
     text
 }
 
-/// Helm reads what links lead to, wherever that is.
-fn refuse_links_outside(checkout: &Checkout) -> Result<(), Failures> {
-    let links = checkout.files(true)?.into_iter().filter(|file| file.is_symlink());
-    let outside: Vec<Failure> = links
-        .filter_map(|link| {
-            let name = checkout.shown(&link);
-            match checkout.resolve(&name) {
-                Err(Astray::Refused(what)) => Some(Failure::new(format!("{name}: {what}"))),
-                Ok(_) | Err(Astray::Missing) => None,
-            }
-        })
-        .collect();
-    if outside.is_empty() { Ok(()) } else { Err(Failures(outside)) }
+/// Helm reads what links lead to, wherever that is, and what schemas refer to, files and URLs. It follows links, so all of
+/// the checkout counts.
+fn refuse_outside(checkout: &Checkout) -> Result<(), Failures> {
+    let mut failures = Vec::new();
+    for file in checkout.all_files()? {
+        let name = || checkout.shown(&file);
+        if file.is_symlink() && !checkout.holds(&file) {
+            failures
+                .push(Failure::new(format!("{}: found a link out of the repository; expected a file of it", name())));
+        } else if file.file_name().is_some_and(|file| file == "values.schema.json") {
+            let bytes = files::read_named(&name(), &file)?;
+            // Helm says itself what is no JSON.
+            let schema: Json = serde_json::from_slice(&bytes).unwrap_or_default();
+            let outside = outside_references(&schema).into_iter().map(|reference| {
+                let reference = syntax::shown(&reference);
+                Failure::new(format!(
+                    "{}: $ref {reference}: found a reference out of the schema; expected one that begins with #",
+                    name()
+                ))
+            });
+            failures.extend(outside);
+        }
+    }
+    if failures.is_empty() { Ok(()) } else { Err(Failures(failures)) }
 }
 
-/// What Helm says, without the values that the Application gave it: short ones say nothing.
+/// What a schema refers to outside of itself.
+fn outside_references(schema: &Json) -> Vec<String> {
+    match schema {
+        Json::Object(entries) => entries
+            .iter()
+            .flat_map(|(key, value)| match value.as_str() {
+                // `$id` changes what relative references mean.
+                Some(text)
+                    if key.starts_with('$') && matches!(key.as_str(), "$ref" | "$dynamicRef" | "$recursiveRef") =>
+                {
+                    (!text.starts_with('#')).then(|| text.to_owned()).into_iter().collect()
+                }
+                _ => outside_references(value),
+            })
+            .collect(),
+        Json::Array(items) => items.iter().flat_map(outside_references).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether dependencies are vendored as archives.
+fn has_archives(checkout: &Checkout) -> bool {
+    let is_archive = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "tgz");
+    checkout.files(true).is_ok_and(|files| files.iter().any(is_archive))
+}
+
+/// What Helm says, without the values that the Application gave it: short ones say nothing. Longer ones go first, since
+/// one may be a part of another.
 fn hidden(stderr: &str, parameters: &Parameters) -> String {
-    let is_telling = |value: &str| value.len() >= 6 && !matches!(value, "true" | "false");
-    let values = parameters.entries("helm-parameters").map(|(_, value)| value).filter(|value| is_telling(value));
-    values.fold(stderr.to_owned(), |text, value| text.replace(value, "***").replace(&escaped(value), "***"))
+    let is_telling = |value: &String| value.len() >= 6 && !matches!(value.as_str(), "true" | "false");
+    let single = parameters.entries("helm-parameters").map(|(_, value)| value.to_owned());
+    let mut values: Vec<String> = single.chain(scalars(parameters.text("values").unwrap_or_default())).collect();
+    // As they are, as `--set` has them, and as Go and JSON quote them.
+    let forms = values.iter().flat_map(|value| {
+        let quoted = serde_json::to_string(value).unwrap_or_default();
+        let within = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default();
+        [escaped(value), value.replace('\\', ""), within.to_owned()]
+    });
+    let forms: Vec<String> = forms.collect();
+    values.extend(forms);
+    values.retain(is_telling);
+    values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    values.dedup();
+    values.iter().fold(stderr.to_owned(), |text, value| text.replace(value.as_str(), "***"))
+}
+
+/// Every text of values that are written out, and every line of it.
+fn scalars(values: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    for document in contents(values.as_bytes()) {
+        let Ok(tree) = Tree::parse(&values[document]) else { continue };
+        for id in 0..tree.len() {
+            let NodeKind::Scalar { text, .. } = &tree.node(id).kind else { continue };
+            texts.push(text.clone().into_owned());
+            texts.extend(text.lines().map(|line| line.trim().to_owned()));
+        }
+    }
+    texts
+}
+
+/// Whether all that the chart depends on is at hand, and nothing is refused.
+pub fn can_be_rendered(checkout: &Checkout) -> bool {
+    let text = fs::read_to_string(checkout.folder().join("Chart.yaml")).unwrap_or_default();
+    let Ok(tree) = Tree::parse(&text) else { return false };
+    let Ok(chart) = tree.value() else { return false };
+    let vendored: Vec<String> = fs::read_dir(checkout.folder().join("charts"))
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    // A folder, or an archive with a version behind the name.
+    let is_vendored = |name: &str| vendored.iter().any(|found| found == name || found.starts_with(&format!("{name}-")));
+    let dependencies = chart.get("dependencies").and_then(Value::as_list).unwrap_or_default();
+    let names = dependencies.iter().filter_map(|dependency| dependency.get("name")?.as_text());
+    names.into_iter().all(is_vendored) && refuse_outside(checkout).is_ok()
 }
 
 /// What Helm says, and what to do where it does not say it.
 fn explained(stderr: &str) -> String {
+    let told = stderr.lines().filter(|line| !line.contains("Use --debug flag"));
+    let stderr = told.collect::<Vec<_>>().join("\n");
     if stderr.contains("missing in charts/") {
-        format!("{stderr}; the plugin has no network: run helm dependency build, and commit the folder charts/")
+        format!("{stderr}\nthe plugin fetches nothing: run helm dependency build, and commit the folder charts/")
     } else {
-        stderr.to_owned()
+        stderr
     }
 }
 
@@ -161,7 +316,9 @@ mod tests {
 
     fn arguments_of(json: &str) -> Result<Vec<String>, String> {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("values-prod.yaml"), "a: 1\n").unwrap();
+        for name in ["values-prod.yaml", "a,\"b\".yaml"] {
+            std::fs::write(folder.path().join(name), "a: 1\n").unwrap();
+        }
         let checkout = Checkout::at(folder.path());
         let variables = [
             ("ARGOCD_APP_NAME", "chat"),
@@ -193,7 +350,7 @@ mod tests {
             "--kube-version=1.36.0",
             "--set=args={a,b}",
             "--set=image.tag=v1\\,v2",
-            "--values=/repo/values-prod.yaml",
+            "--values=\"/repo/values-prod.yaml\"",
             "--values=-",
             "--api-versions=v1",
             "--api-versions=apps/v1",
@@ -216,6 +373,7 @@ mod tests {
             (r#"[{"name":"values-files","array":["../../etc/passwd"]}]"#, "found a path out of the repository"),
             (r#"[{"name":"values-files","array":["https://example.com/v.yaml"]}]"#, "found a URL"),
             (r#"[{"name":"values-files","array":["none.yaml"]}]"#, "there is no such file"),
+            (r#"[{"name":"values-files","array":["values-*.yaml"]}]"#, "found a pattern"),
             (r#"[{"name":"helm-parameters","map":{"a=1,b":"2"}}]"#, "expected the path of one value"),
         ] {
             let problems = arguments_of(json).unwrap_err();
@@ -223,6 +381,61 @@ mod tests {
         }
         let option = arguments_of(r#"[{"name":"helm-parameters","map":{"--debug":"--post-renderer"}}]"#).unwrap();
         assert!(option.contains(&"--set=--debug=--post-renderer".to_owned()));
+    }
+
+    proptest::proptest! {
+        /// Whatever an Application says, Helm sees options of ours and two words behind `--`.
+        #[test]
+        fn whatever_is_said_is_a_value(
+            texts in proptest::collection::vec("(--)?[-a-z=,./ \\\\{}\"'$\n]{0,12}", 5),
+            files in proptest::collection::vec(proptest::sample::select(vec!["values-prod.yaml", "a,\"b\".yaml", "../x", "-f", "/", "."]), 0..3),
+        ) {
+            let json = serde_json::json!([
+                {"name": "release-name", "string": texts[0]},
+                {"name": "values", "string": texts[1]},
+                {"name": "helm-parameters", "map": {&texts[2]: texts[3]}},
+                {"name": "skip-crds", "string": "true"},
+                {"name": "values-files", "array": files},
+                {"name": "ignore-missing-values-files", "string": "true"},
+            ]);
+            if let Ok(arguments) = arguments_of(&json.to_string()) {
+                let (options, operands) = arguments.split_at(arguments.len() - 3);
+                proptest::prop_assert_eq!(&operands[0], "--");
+                proptest::prop_assert!(syntax::check(syntax::OBJECT_NAME, &operands[1]));
+                proptest::prop_assert_eq!(&operands[2], ".");
+                let ours = ["--namespace=", "--kube-version=", "--set=", "--values=", "--api-versions="];
+                for option in &options[1..] {
+                    proptest::prop_assert!(ours.iter().any(|ours| option.starts_with(ours)), "{}", option);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_with_a_comma_is_one_file() {
+        let found = arguments_of(r#"[{"name":"values-files","array":["a,\"b\".yaml"]}]"#).unwrap();
+        assert!(found.contains(&"--values=\"/repo/a,\"\"b\"\".yaml\"".to_owned()), "{found:?}");
+    }
+
+    #[test]
+    fn values_that_are_written_out_are_maps_or_nothing() {
+        for values in ["", "a: 1", "# x\n", "null", "a: 1\n---\nb: 2\n", "a: 1\na: 2"] {
+            assert_eq!(refusal_of_values(values), None, "{values:?}");
+        }
+        for values in ["[a]", "a", "a: [", "a: 1\n---\n- b\n"] {
+            assert!(refusal_of_values(values).is_some(), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn references_out_of_a_schema_are_found() {
+        let schema = serde_json::json!({
+            "$ref": "#/definitions/a", "properties": {"$ref": {"type": "string"}, "b": [{"$ref": "file:///etc/hosts"}]},
+            "definitions": {"a": {"$dynamicRef": "http://example.com/x"}},
+        });
+        let mut found = outside_references(&schema);
+        found.sort();
+        assert_eq!(found, ["file:///etc/hosts", "http://example.com/x"]);
     }
 
     #[test]
@@ -234,9 +447,19 @@ mod tests {
 
     #[test]
     fn what_helm_says_shows_no_value_of_the_application() {
-        let parameters =
-            Parameters::read(r#"[{"name":"helm-parameters","map":{"password":"hunter2,x","on":"true"}}]"#).unwrap();
-        assert_eq!(hidden("bad hunter2,x or hunter2\\,x: true", &parameters), "bad *** or ***: true");
+        let json = serde_json::json!([
+            {"name": "helm-parameters", "map": {"password": "hunter2,x", "longer": "hunter2,x-and-more", "on": "true"}},
+            {"name": "values", "string": "token: top-secret\ntext: |\n  first \"line\"\n  second line\nreplicas: 2\n"},
+        ]);
+        let parameters = Parameters::read(&json.to_string()).unwrap();
+        for (said, shown) in [
+            ("bad hunter2,x or hunter2\\,x: true", "bad *** or ***: true"),
+            ("'hunter2,x-and-more' is long", "'***' is long"),
+            ("parsing \"top-secret\" as 2", "parsing \"***\" as 2"),
+            ("got \"first \\\"line\\\"\"; got second line", "got \"***\"; got ***"),
+        ] {
+            assert_eq!(hidden(said, &parameters), shown);
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! nothing on stdin; what there is to know stands in the environment.
 
 mod checkout;
+mod confine;
 mod defaults;
 mod directory;
 mod helm;
@@ -18,9 +19,10 @@ use crate::api::settings::{SettingProblem, VARIABLES};
 use crate::api::{Reason, Severity};
 use crate::argocd::{Environment, SourceKind, announcements};
 use crate::render::kustomization::NAMES;
-use crate::render::report::{Gate, count};
+use crate::render::report::{Gate, Item, count};
 use crate::render::{self, Action, Failure, Failures, Source, objects};
 use checkout::Checkout;
+use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -34,40 +36,68 @@ const MOST: usize = 10;
 /// Everything that is wrong with the environment, the folder and its manifests. Nothing was written then.
 pub fn run(command: &Cmp, talk: Talk) -> Result<Exit, Failures> {
     let result = match command {
-        Cmp::Generate { defaults, timeout } => generate(defaults, Duration::from_secs(*timeout), talk),
+        Cmp::Generate { defaults, timeout, max_size } => {
+            let limits = Limits { deadline: Instant::now() + Duration::from_secs(*timeout), bytes: max_size << 20 };
+            generate(defaults, limits, talk)
+        }
         Cmp::Parameters { defaults } => parameters(defaults),
         Cmp::Discover => discover(),
     };
     result.map_err(shortened)
 }
 
-/// What one manifest of many is: as it is shown, and its bytes.
+/// One manifest of many: as it is shown, and its bytes.
 struct Manifest {
     name: String,
     bytes: Vec<u8>,
 }
 
-fn generate(defaults: &Path, limit: Duration, talk: Talk) -> Result<Exit, Failures> {
-    let deadline = Instant::now() + limit;
-    let environment = environment()?;
+/// What was rendered, and what was said meanwhile.
+struct Output {
+    manifests: Vec<Manifest>,
+    said: String,
+}
+
+/// Bounds of what renders.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// When it must be done.
+    deadline: Instant,
+    /// How much all manifests may be together: what is read takes many times as much memory.
+    bytes: u64,
+}
+
+fn generate(defaults: &Path, limits: Limits, talk: Talk) -> Result<Exit, Failures> {
+    let (environment, problems) = Environment::read_what_can_be(std::env::vars_os());
+    let mut failures: Vec<Failure> = problems.into_iter().map(Failure::new).collect();
     let checkout = Checkout::here(environment.source_path.as_deref())?;
     let kind = kind_of(checkout.folder());
     let parameters = &environment.parameters;
-    refuse_foreign(&environment, kind)?;
+    failures.extend(foreign(&environment, kind));
 
     let mut configuration = defaults::read(defaults)?;
     configuration.namespace.clone_from(&environment.namespace);
     let given = environment.settings();
     let placed = |problems: &[SettingProblem]| problems.iter().map(|problem| wrong(&environment, problem)).collect();
     let sent = Sent { given: &given, failures: &placed };
-    let options = options::options(Action::Inject, &configuration, Some(sent))?;
+    let options = options::options(Action::Inject, &configuration, Some(sent));
+    let options = match options {
+        Ok(options) if failures.is_empty() => options,
+        others => {
+            failures.extend(others.err().into_iter().flat_map(|wrong| wrong.0));
+            return Err(Failures(failures));
+        }
+    };
     let configs = options::configs(&configuration)?;
 
-    let manifests = match kind {
-        SourceKind::Kustomize => kustomize::build(&checkout, deadline)?,
-        SourceKind::Helm => helm::template(&checkout, &environment, deadline)?,
-        SourceKind::Directory => directory::read(&checkout, parameters)?,
+    let output = match kind {
+        SourceKind::Kustomize => kustomize::build(&checkout, limits)?,
+        SourceKind::Helm => helm::template(&checkout, &environment, limits)?,
+        SourceKind::Directory => {
+            Output { manifests: directory::read(&checkout, parameters, limits)?, said: String::new() }
+        }
     };
+    let Output { manifests, said } = output;
     let sources: Vec<Source> = manifests
         .iter()
         .map(|Manifest { name, bytes }| Source { name, bytes, lenient: false, left_alone: None })
@@ -92,8 +122,15 @@ fn generate(defaults: &Path, limit: Duration, talk: Talk) -> Result<Exit, Failur
     let shown = |weight| match weight {
         Severity::Finding | Severity::Strict => barred || !talk.quiet,
         Severity::Warning => !barred && !talk.quiet,
-        Severity::Note | Severity::Info => talk.verbose,
+        // A log is all that there is to ask why something was skipped.
+        Severity::Info => talk.verbose || !talk.quiet,
+        Severity::Note => talk.verbose,
     };
+    let items: Vec<Item> =
+        items.into_iter().filter(|item| talk.verbose || item.reason != Reason::NotSelected).collect();
+    if !said.is_empty() && !talk.quiet {
+        doors::mutter(&format!("{}: {said}\n", kind.word()));
+    }
     doors::mutter(&text::items(&items, shown, Style::of_stderr()));
     if barred {
         doors::say_barred("parameter \"strict\"", &items, ", so nothing was written");
@@ -108,8 +145,9 @@ fn generate(defaults: &Path, limit: Duration, talk: Talk) -> Result<Exit, Failur
     Ok(Exit::Done)
 }
 
+/// What is wrong with the parameters of the Application is no obstacle: here is where it is mended.
 fn parameters(defaults: &Path) -> Result<Exit, Failures> {
-    let environment = environment()?;
+    let (environment, _) = Environment::read_what_can_be(std::env::vars_os());
     let kind = kind_of(Checkout::here(environment.source_path.as_deref())?.folder());
     let mut pairs = options::pairs(&defaults::read(defaults)?)?;
     pairs.extend(environment.settings().pairs);
@@ -126,25 +164,27 @@ fn parameters(defaults: &Path) -> Result<Exit, Failures> {
 
 /// Says the kind of a folder that can be rendered, and nothing of any other: Argo CD takes silence for a no.
 fn discover() -> Result<Exit, Failures> {
-    let environment = environment()?;
+    let (environment, _) = Environment::read_what_can_be(std::env::vars_os());
     let checkout = Checkout::here(environment.source_path.as_deref())?;
     let kind = kind_of(checkout.folder());
-    if kind != SourceKind::Directory || directory::has_manifest(&checkout, &environment.parameters) {
+    let can_be_rendered = match kind {
+        SourceKind::Kustomize => kustomize::can_be_built(&checkout),
+        SourceKind::Helm => helm::can_be_rendered(&checkout),
+        SourceKind::Directory => directory::has_manifest(&checkout, &environment.parameters),
+    };
+    if can_be_rendered {
         doors::print(format!("{}\n", kind.word()).as_bytes())?;
     }
     Ok(Exit::Done)
 }
 
-fn environment() -> Result<Environment, Failures> {
-    Environment::read(std::env::vars_os())
-        .map_err(|problems| Failures(problems.into_iter().map(Failure::new).collect()))
-}
-
 /// As Argo CD finds it: where both stand, the kustomization counts.
 fn kind_of(folder: &Path) -> SourceKind {
-    if NAMES.iter().any(|name| folder.join(name).is_file()) {
+    // A link to nothing is a mistake that its program names.
+    let has = |name: &str| fs::symlink_metadata(folder.join(name)).is_ok_and(|found| !found.is_dir());
+    if NAMES.iter().any(|name| has(name)) {
         SourceKind::Kustomize
-    } else if folder.join("Chart.yaml").is_file() {
+    } else if has("Chart.yaml") {
         SourceKind::Helm
     } else {
         SourceKind::Directory
@@ -152,13 +192,11 @@ fn kind_of(folder: &Path) -> SourceKind {
 }
 
 /// A parameter that cannot have an effect was meant to have one.
-fn refuse_foreign(environment: &Environment, kind: SourceKind) -> Result<(), Failures> {
-    let foreign = environment.parameters.foreign_to(kind).map(|(name, other)| {
+fn foreign(environment: &Environment, kind: SourceKind) -> impl Iterator<Item = Failure> {
+    environment.parameters.foreign_to(kind).map(move |(name, other)| {
         let (found, expected) = (kind.word(), other.word());
         Failure::new(format!("parameter {name:?}: it is for sources of the kind {expected}, found {found}"))
-    });
-    let foreign: Vec<Failure> = foreign.collect();
-    if foreign.is_empty() { Ok(()) } else { Err(Failures(foreign)) }
+    })
 }
 
 /// What is wrong with a setting of the Application.

@@ -1,22 +1,22 @@
 //! Runs a program that renders manifests: without a shell, with nothing of the environment but what it needs, and
 //! bounded in time and size.
 
+use super::Limits;
 use super::checkout::Checkout;
+use super::confine::confined;
 use crate::api::syntax;
 use crate::cli::doors;
 use crate::render::Failures;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A larger answer is none of manifests but an accident, or an attack.
-const MAX_OUTPUT: u64 = 256 << 20;
-
-/// Argo CD shows what a program says, and keeps it: the first bytes are enough.
-const MAX_SAID: u64 = 2_000;
+/// Argo CD shows what a program says, and keeps it: so many bytes of its beginning are enough, and as many of its end,
+/// where errors stand that come after warnings.
+const MAX_SAID: usize = 1_000;
 
 /// Where no user has a home: what a program would read or run from there is nowhere.
 const NOWHERE: &str = "/nonexistent";
@@ -33,6 +33,13 @@ const PLACES: [&str; 8] = [
     "KUBECONFIG",
 ];
 
+/// Where a program would ask for what it wants to fetch: nobody listens there, and what is asked of a name of the network
+/// goes there. The kernel refuses the rest, where it can ([`confined`]).
+const NO_PROXY: &str = "http://127.0.0.1:9";
+
+/// Variables that name it.
+const PROXIES: [&str; 6] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+
 /// How long after its last word a program may take to end, between one look and the next.
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -47,7 +54,8 @@ pub struct Program<'p> {
 }
 
 impl Program<'_> {
-    /// Runs it in the folder of an Application, and gives what it writes. `explain` says what its own words mean.
+    /// Runs it in the folder of an Application; gives what it writes, and what it says. `explain` makes of its own words
+    /// what may be shown.
     ///
     /// # Errors
     /// A program that is not there, fails, takes too long or writes too much. Its words are told without the place
@@ -55,34 +63,34 @@ impl Program<'_> {
     pub fn run(
         self,
         checkout: &Checkout,
-        deadline: Instant,
+        limits: Limits,
         explain: impl Fn(&str) -> String,
-    ) -> Result<Vec<u8>, Failures> {
+    ) -> Result<(Vec<u8>, String), Failures> {
         let name = self.name;
-        let limit = deadline.saturating_duration_since(Instant::now());
+        let limit = limits.deadline.saturating_duration_since(Instant::now());
         let mut child = self.spawn(checkout)?;
-        let ended = wait(&mut child, self.stdin, deadline);
+        let ended = wait(&mut child, self.stdin, limits);
         if ended.is_err() {
             // It may be gone already. What it has started itself ends with its pipes, or with the container.
             let _gone = child.kill();
             let _reaped = child.wait();
         }
-        let Ended { is_success, status, stdout, stderr } = ended.map_err(|unfinished| {
+        let Ended { status, stdout, stderr } = ended.map_err(|unfinished| {
             doors::error(&match unfinished {
                 Unfinished::Late => format!(
                     "{name}: found no end of it after {} s, expected one; --timeout of prelit cmp generate sets the limit",
                     limit.as_secs_f64().ceil()
                 ),
-                Unfinished::Long => format!("{name}: found more than {} MiB, expected manifests", MAX_OUTPUT >> 20),
-                Unfinished::Broken(error) => format!("{name}: {error}"),
+                Unfinished::Long => format!(
+                    "{name}: found more than {} MiB, expected less; --max-size of prelit cmp generate sets the limit",
+                    limits.bytes >> 20
+                ),
+                Unfinished::Broken(error) => format!("{name}: cannot be waited for: {error}"),
             })
         })?;
-        let said = explain(&said(&stderr, checkout));
-        if is_success {
-            if !said.is_empty() {
-                doors::mutter(&format!("{name}: {said}\n"));
-            }
-            return Ok(stdout);
+        let said = said(&explain(&String::from_utf8_lossy(&stderr)), checkout);
+        if status.success() {
+            return Ok((stdout, said));
         }
         let said = if said.is_empty() { "it says nothing".to_owned() } else { said };
         Err(doors::error(&format!("{name} failed ({status}): {said}")))
@@ -90,17 +98,19 @@ impl Program<'_> {
 
     fn spawn(&self, checkout: &Checkout) -> Result<Child, Failures> {
         let kept = ["PATH", "TMPDIR"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-        let spawned = Command::new(self.name)
+        let mut command = Command::new(self.name);
+        command
             .args(self.arguments)
             .current_dir(checkout.folder())
             .env_clear()
             .envs(kept)
             .envs(PLACES.map(|name| (name, NOWHERE)))
+            .envs(PROXIES.map(|name| (name, NO_PROXY)))
             .env("HELM_NO_PLUGINS", "1")
             .stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
+            .stderr(Stdio::piped());
+        let spawned = confined(checkout.root(), || command.spawn());
         spawned.map_err(|error| {
             let name = self.name;
             doors::error(&match error.kind() {
@@ -113,8 +123,7 @@ impl Program<'_> {
 
 /// How a program ended.
 struct Ended {
-    is_success: bool,
-    status: String,
+    status: ExitStatus,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
 }
@@ -126,56 +135,83 @@ enum Unfinished {
     Broken(io::Error),
 }
 
-fn wait(child: &mut Child, input: Option<Vec<u8>>, deadline: Instant) -> Result<Ended, Unfinished> {
+fn wait(child: &mut Child, input: Option<Vec<u8>>, limits: Limits) -> Result<Ended, Unfinished> {
     if let Some((mut pipe, input)) = child.stdin.take().zip(input) {
         // Who does not read to the end says why on stderr.
         thread::spawn(move || drop(pipe.write_all(&input)));
     }
-    let stdout = child.stdout.take().map(|pipe| read(pipe, MAX_OUTPUT, false));
-    let stderr = child.stderr.take().map(|pipe| read(pipe, MAX_SAID, true));
+    let stdout = child.stdout.take().map(|pipe| beside(move || read(pipe, limits.bytes)));
+    let stderr = child.stderr.take().map(|pipe| beside(move || listen(pipe)));
     let [stdout, stderr] = [stdout, stderr].map(|reader| match reader {
         Some(reader) => {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = limits.deadline.saturating_duration_since(Instant::now());
             reader.recv_timeout(left).map_err(|_| Unfinished::Late)?.map_err(Unfinished::Broken)
         }
         None => Ok(Vec::new()),
     });
     let (stdout, stderr) = (stdout?, stderr?);
-    if stdout.len() as u64 > MAX_OUTPUT {
+    if stdout.len() as u64 > limits.bytes {
         return Err(Unfinished::Long);
     }
     loop {
         if let Some(status) = child.try_wait().map_err(Unfinished::Broken)? {
-            return Ok(Ended { is_success: status.success(), status: status.to_string(), stdout, stderr });
+            return Ok(Ended { status, stdout, stderr });
         }
-        if Instant::now() >= deadline {
+        if Instant::now() >= limits.deadline {
             return Err(Unfinished::Late);
         }
         thread::sleep(LOOK);
     }
 }
 
-/// Reads a pipe beside the others, up to one byte more than a limit; the rest is read and dropped if the program is to
-/// go on.
-fn read(mut pipe: impl Read + Send + 'static, most: u64, goes_on: bool) -> Receiver<io::Result<Vec<u8>>> {
+/// Does something beside, and gives where its result will be.
+fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let mut result = pipe.by_ref().take(most + 1).read_to_end(&mut bytes).map(|_| bytes);
-        if goes_on && let Err(error) = io::copy(&mut pipe, &mut io::sink()) {
-            result = result.and(Err(error));
-        }
         // Nobody waits any more for one that is late.
-        let _late = sender.send(result);
+        let _late = sender.send(work());
     });
     receiver
 }
 
+/// Reads up to one byte more than the limit.
+fn read(pipe: impl Read, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    pipe.take(most + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads to the end, and keeps the beginning and the end.
+fn listen(mut pipe: impl Read) -> io::Result<Vec<u8>> {
+    let mut kept = Vec::new();
+    let mut buffer = [0; 4096];
+    let mut is_cut = false;
+    loop {
+        let count = match pipe.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        kept.extend_from_slice(&buffer[..count]);
+        if kept.len() > 2 * MAX_SAID {
+            is_cut = true;
+            kept.drain(MAX_SAID..kept.len() - MAX_SAID);
+        }
+    }
+    if is_cut {
+        kept.splice(MAX_SAID..MAX_SAID, "\n…\n".bytes());
+    }
+    Ok(kept)
+}
+
 /// What a program says, on one line.
-fn said(stderr: &[u8], checkout: &Checkout) -> String {
-    let is_cut = stderr.len() as u64 > MAX_SAID;
-    let text = String::from_utf8_lossy(stderr);
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let text = syntax::shown(&checkout.without_place(&lines.join("; ")));
-    if is_cut { format!("{text}…") } else { text }
+fn said(text: &str, checkout: &Checkout) -> String {
+    let mut line = String::new();
+    for part in text.lines().map(str::trim).filter(|part| !part.is_empty()) {
+        line.push_str(if line.is_empty() || line.ends_with(':') { "" } else { ";" });
+        line.push_str(if line.is_empty() { "" } else { " " });
+        line.push_str(part);
+    }
+    syntax::shown(&checkout.without_place(&line))
 }
