@@ -7,6 +7,7 @@
 
 pub mod authority;
 pub mod certificate;
+pub mod keeper;
 pub mod material;
 pub mod problem;
 pub mod registered;
