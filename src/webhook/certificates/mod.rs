@@ -10,6 +10,7 @@ pub mod certificate;
 pub mod keeper;
 pub mod material;
 pub mod problem;
+pub mod provided;
 pub mod registered;
 pub mod rotation;
 pub mod serving;
