@@ -1,6 +1,7 @@
 //! The admission webhook: the same engine, for pods that did not come through Git. Reviews in and answers out; its own
-//! certificates; its registration with the API server. Knows no rule of injection.
+//! certificates; its registration with the API server; the statuses of the resources. Knows no rule of injection.
 
+pub mod certificates;
 pub mod configurations;
 pub mod decision;
 pub mod events;

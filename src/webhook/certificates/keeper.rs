@@ -1,0 +1,264 @@
+//! The task that keeps our own certificates: watches the one Secret, serves what it holds, and, where this replica leads,
+//! writes what `rotation` says. Everything that fails is tried again.
+
+use super::Service;
+use super::certificate::{Certificate, to_pem};
+use super::material::{Data, KEYS, Material};
+use super::problem;
+use super::registered::{Age, Registered};
+use super::rotation::{Change, Next, Policy, Seen, Situation, carry_out, decide, wanted};
+use super::serving::{Identity, Serving, Swap, swap};
+use futures::StreamExt;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::api::{DeleteParams, PostParams, Preconditions};
+use kube::runtime::watcher::{Config, Event};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client};
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use time::OffsetDateTime;
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+/// The type of the Secret.
+const SECRET_TYPE: &str = "kubernetes.io/tls";
+
+/// How long the leader waits, before it writes at first, to hear what is registered: CAs that are must be kept.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The longest pause between two attempts to write; the first is a second, each next twice as long.
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+
+/// How long nothing is done where nothing is known to come.
+const LONG: Duration = Duration::from_secs(60);
+
+/// Keeps our own certificates in a Secret.
+#[derive(Debug)]
+pub struct Keeper {
+    /// The Secret, in the namespace of the Service.
+    pub secret: String,
+    /// What leaves are made for.
+    pub service: Service,
+    /// How long they live.
+    pub policy: Policy,
+    /// What is written into a Secret that we create: its labels, and whose it is.
+    pub labels: BTreeMap<String, String>,
+    /// Whose the Secret is, so that it goes when that goes.
+    pub owner: Option<OwnerReference>,
+    /// As whom we write.
+    pub field_manager: String,
+    /// Where what is served is put.
+    pub serving: Arc<Serving>,
+    /// Whether this replica leads, and writes.
+    pub leading: watch::Receiver<bool>,
+    /// What is registered.
+    pub registered: watch::Receiver<Registered>,
+    /// What is to be registered (PEM); empty at first.
+    pub wanted: watch::Sender<Vec<u8>>,
+}
+
+/// What the task knows between two steps.
+struct State {
+    api: Api<Secret>,
+    secret: Option<Secret>,
+    /// Whether anybody has looked for the Secret.
+    known: bool,
+    seen: Seen,
+    /// Since when this replica could write.
+    started: Instant,
+    /// Before this, nothing is written: the last attempt was just now.
+    not_before: Option<Instant>,
+    pause: Duration,
+}
+
+impl Keeper {
+    /// Keeps them until it is dropped.
+    pub async fn run(mut self, client: Client) {
+        let api = Api::namespaced(client, &self.service.namespace);
+        let only = Config::default().fields(&format!("metadata.name={}", self.secret));
+        let mut events = pin!(watcher(api.clone(), only).default_backoff());
+        let mut state = State {
+            api,
+            secret: None,
+            known: false,
+            seen: Seen::default(),
+            started: Instant::now(),
+            not_before: None,
+            pause: Duration::ZERO,
+        };
+        let mut listed = None;
+        let mut wait = LONG;
+        loop {
+            tokio::select! {
+                event = events.next() => match event {
+                    Some(Ok(Event::Init)) => { listed = None; continue }
+                    Some(Ok(Event::InitApply(secret))) => { listed = Some(secret); continue }
+                    Some(Ok(Event::InitDone)) => self.see(&mut state, listed.take()),
+                    Some(Ok(Event::Apply(secret))) => self.see(&mut state, Some(secret)),
+                    Some(Ok(Event::Delete(_))) => self.see(&mut state, None),
+                    Some(Err(error)) => warn!(%error, secret = self.secret, "cannot watch the certificates"),
+                    None => return,
+                },
+                Ok(()) = self.leading.changed() => state.started = Instant::now(),
+                Ok(()) = self.registered.changed() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+            wait = self.step(&mut state).await;
+        }
+    }
+
+    /// Takes in what the Secret is now.
+    fn see(&self, state: &mut State, secret: Option<Secret>) {
+        let data: Option<Data> = secret.as_ref().map(|secret| {
+            let data = secret.data.clone().unwrap_or_default();
+            data.into_iter().map(|(key, ByteString(value))| (key, value)).collect()
+        });
+        state.seen.see(data.as_ref(), &self.service, Instant::now());
+        let found = &state.seen.found;
+        let problems = [&found.problems[..], &found.check_time(OffsetDateTime::now_utc())].concat();
+        if !problems.is_empty() {
+            warn!(
+                secret = self.secret,
+                problems = problem::list(&problems),
+                "something is wrong with the certificates"
+            );
+        }
+        (state.secret, state.known) = (secret, true);
+    }
+
+    /// Serves, decides, writes; says how long nothing is to be done.
+    async fn step(&mut self, state: &mut State) -> Duration {
+        if !state.known {
+            return LONG;
+        }
+        let (instant, now) = (Instant::now(), OffsetDateTime::now_utc());
+        let registered = self.registered.borrow_and_update().clone();
+        let ages = registered.ages(instant);
+        let wait = self.serve(&state.seen.found, &ages, now);
+        let situation = Situation {
+            found: &state.seen.found,
+            remembered: &state.seen.remembered,
+            issuer_age: state.seen.issuer_age(instant),
+            registered: &ages,
+            now,
+        };
+        if let Some(bundle) = wanted(&self.policy, &situation) {
+            self.publish(bundle);
+        }
+        let change = match decide(&self.policy, &situation) {
+            Next::Wait(longest) => {
+                (state.pause, state.not_before) = (Duration::ZERO, None);
+                return wait.min(longest.unsigned_abs());
+            }
+            Next::Do(_) if !*self.leading.borrow_and_update() => {
+                return wait.min(self.policy.notice().unsigned_abs());
+            }
+            Next::Do(change) => change,
+        };
+        let heard = if registered.is_known() { Duration::ZERO } else { left(state.started + PATIENCE, instant) };
+        let pause = state.not_before.map_or(Duration::ZERO, |at| left(at, instant));
+        if !heard.max(pause).is_zero() {
+            return wait.min(heard.max(pause));
+        }
+        state.pause = (state.pause * 2).clamp(Duration::from_secs(1), LONGEST_PAUSE);
+        state.not_before = Some(instant + state.pause);
+        let made = match carry_out(change, &self.policy, &self.service, &situation) {
+            Ok(made) => made,
+            Err(error) => {
+                warn!(%error, "cannot {}", change.word());
+                return wait.min(state.pause);
+            }
+        };
+        match self.write(state, &made).await {
+            Ok(()) => self.told(change, &made),
+            Err(error) => warn!(%error, secret = self.secret, "cannot write the certificates, to {}", change.word()),
+        }
+        wait.min(state.pause)
+    }
+
+    /// Serves what was found, when it is time to; says how long that is.
+    fn serve(&self, found: &Material, registered: &[Age], now: OffsetDateTime) -> Duration {
+        let current = self.serving.current();
+        let Some(leaf) = &found.leaf else { return LONG };
+        if current.as_ref().is_some_and(|current| *current.certificate() == leaf.certificate) {
+            return LONG;
+        }
+        let identity = match Identity::new(leaf.chain.clone(), &leaf.key) {
+            Ok(identity) => identity,
+            Err(problem) => {
+                warn!(%problem, "cannot serve the certificate");
+                return LONG;
+            }
+        };
+        let fingerprint = leaf.certificate.fingerprint();
+        match swap(current.as_deref(), &identity, registered, self.policy.notice(), &self.service, now) {
+            Swap::Now => {
+                info!(certificate = fingerprint, until = %leaf.certificate.end(), "serving a new certificate");
+                self.serving.set(Arc::new(identity));
+                LONG
+            }
+            Swap::In(time) => time.unsigned_abs(),
+            Swap::Hold => LONG,
+        }
+    }
+
+    /// Says what is to be registered.
+    fn publish(&self, bundle: &[Certificate]) {
+        let bundle = to_pem(bundle);
+        self.wanted.send_if_modified(|wanted| {
+            let changed = *wanted != bundle;
+            *wanted = bundle;
+            changed
+        });
+    }
+
+    fn told(&self, change: Change, made: &Material) {
+        let leaf = made.leaf.as_ref().map(|leaf| leaf.certificate.fingerprint()).unwrap_or_default();
+        let trusted: Vec<String> = made.bundle.iter().map(Certificate::fingerprint).collect();
+        info!(secret = self.secret, certificate = leaf, authorities = trusted.join(" "), "{}", change.word());
+    }
+
+    /// Writes the Secret in place of the one that was found, and of no other.
+    async fn write(&self, state: &State, made: &Material) -> Result<(), kube::Error> {
+        let params = PostParams { field_manager: Some(self.field_manager.clone()), ..PostParams::default() };
+        let mut secret = state.secret.clone().unwrap_or_else(|| self.empty());
+        let mut data = secret.data.take().unwrap_or_default();
+        data.retain(|key, _| !KEYS.contains(&key.as_str()));
+        data.extend(made.data().into_iter().filter_map(|(key, value)| Some((key.to_owned(), ByteString(value?)))));
+        secret.data = Some(data);
+        let Some(found) = &state.secret else { return state.api.create(&params, &secret).await.map(|_| ()) };
+        if found.immutable != Some(true) && found.type_.as_deref() == Some(SECRET_TYPE) {
+            return state.api.replace(&self.secret, &params, &secret).await.map(|_| ());
+        }
+        // Such a Secret cannot be changed into ours. Only the one that was found is deleted.
+        let only = Preconditions {
+            resource_version: found.metadata.resource_version.clone(),
+            uid: found.metadata.uid.clone(),
+        };
+        let delete = DeleteParams { preconditions: Some(only), ..DeleteParams::default() };
+        state.api.delete(&self.secret, &delete).await?;
+        let anew = Secret { data: secret.data, ..self.empty() };
+        state.api.create(&params, &anew).await.map(|_| ())
+    }
+
+    /// A Secret of ours that holds nothing.
+    fn empty(&self) -> Secret {
+        let mut secret = Secret { type_: Some(SECRET_TYPE.to_owned()), ..Secret::default() };
+        secret.metadata.name = Some(self.secret.clone());
+        secret.metadata.namespace = Some(self.service.namespace.clone());
+        secret.metadata.labels = Some(self.labels.clone()).filter(|labels| !labels.is_empty());
+        secret.metadata.owner_references = self.owner.clone().map(|owner| vec![owner]);
+        secret
+    }
+}
+
+fn left(until: Instant, now: Instant) -> Duration {
+    until.saturating_duration_since(now)
+}
+
+#[cfg(test)]
+mod tests;
