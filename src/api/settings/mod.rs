@@ -192,6 +192,8 @@ pub struct WebhookSettings {
     pub secret_name: String,
     /// `WEBHOOK_CONFIG_NAME`
     pub config_name: String,
+    /// `WEBHOOK_CLUSTER_ROLE`
+    pub cluster_role: String,
     /// `WEBHOOK_FAILURE_POLICY`
     pub failure_policy: FailurePolicy,
     /// `WEBHOOK_REINVOCATION_POLICY`
@@ -352,6 +354,7 @@ impl Reader {
             service_name: self.text("WEBHOOK_SERVICE_NAME"),
             secret_name: self.text("WEBHOOK_SECRET_NAME"),
             config_name: self.text("WEBHOOK_CONFIG_NAME"),
+            cluster_role: self.text("WEBHOOK_CLUSTER_ROLE"),
             failure_policy: self
                 .choice("WEBHOOK_FAILURE_POLICY", &[("Ignore", FailurePolicy::Ignore), ("Fail", FailurePolicy::Fail)]),
             reinvocation_policy: self.choice(
