@@ -2,4 +2,5 @@
 //! certificates; its registration with the API server. Knows no rule of injection.
 
 pub mod decision;
+pub mod registration;
 pub mod review;
