@@ -12,6 +12,7 @@ mod application;
 mod assistant;
 mod cmp;
 mod corpus;
+mod deploy;
 mod docker;
 mod flux;
 mod guide;
@@ -36,7 +37,7 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let tools = Tools::find();
-    let modules: [fn(&Tools) -> Vec<Trial>; 13] = [
+    let modules: [fn(&Tools) -> Vec<Trial>; 14] = [
         tools::trials,
         kustomize::trials,
         corpus::trials,
@@ -49,6 +50,7 @@ fn main() {
         pre_commit::trials,
         flux::trials,
         cmp::trials,
+        deploy::trials,
         parity::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&tools)).collect();
