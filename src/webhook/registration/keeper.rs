@@ -1,10 +1,10 @@
 //! Keeps the registration: watches the configuration of our name and that of the original operator, and writes where this
 //! replica leads and something is not as it should be. Every replica knows what is registered.
 
-use super::Registered;
 use super::desired::{self, Owner, Version};
 use super::original::{self, Leftover};
 use super::pace::Pace;
+use super::{Registered, told};
 use crate::api::settings::WebhookSettings;
 use futures::StreamExt;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
-    #[error("{0}")]
+    #[error("{}", told(.0))]
     ApiServer(#[from] kube::Error),
     #[error(
         "the ClusterRole {0} is not there (WEBHOOK_CLUSTER_ROLE names it): an installation without it is being removed"

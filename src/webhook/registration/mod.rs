@@ -25,3 +25,11 @@ impl Registered {
         Registered { bundle: Vec::new(), since: now }
     }
 }
+
+/// What the API server says is wrong, without the form that it says it in.
+fn told(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,6 +1,6 @@
 //! Takes away what the webhook has made for itself, and what no manifest names: its configuration, its Secret, its Lease.
 
-use super::desired;
+use super::{desired, told};
 use crate::api::settings::{CertMode, WebhookSettings};
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -18,7 +18,7 @@ pub enum Refusal {
     #[error("{0} leads, and would make it all again: delete the Deployment first, and wait until its pods are gone")]
     Runs(String),
     /// The API server refuses.
-    #[error("the {what} cannot be deleted: {error}")]
+    #[error("the {what} cannot be deleted: {}", told(.error))]
     ApiServer {
         /// What was to be deleted.
         what: String,
