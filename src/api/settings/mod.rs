@@ -188,6 +188,8 @@ pub struct WebhookSettings {
     pub metrics_port: u16,
     /// `WEBHOOK_SERVICE_NAME`
     pub service_name: String,
+    /// `WEBHOOK_SERVICE_PORT`
+    pub service_port: u16,
     /// `WEBHOOK_SECRET_NAME`
     pub secret_name: String,
     /// `WEBHOOK_CONFIG_NAME`
@@ -352,6 +354,7 @@ impl Reader {
             health_port: self.number("HEALTH_PORT"),
             metrics_port: self.number("METRICS_PORT"),
             service_name: self.text("WEBHOOK_SERVICE_NAME"),
+            service_port: self.number("WEBHOOK_SERVICE_PORT"),
             secret_name: self.text("WEBHOOK_SECRET_NAME"),
             config_name: self.text("WEBHOOK_CONFIG_NAME"),
             cluster_role: self.text("WEBHOOK_CLUSTER_ROLE"),

@@ -90,6 +90,7 @@ table! {
     "HEALTH_PORT", "8081", Kind::Number(1, 65535), "The port of the probes.";
     "METRICS_PORT", "8080", Kind::Number(1, 65535), "The port of the metrics.";
     "WEBHOOK_SERVICE_NAME", "openlit-webhook-service", Kind::Syntax(syntax::DNS_LABEL), "The Service of the webhook.";
+    "WEBHOOK_SERVICE_PORT", "443", Kind::Number(1, 65535), "The port of that Service.";
     "WEBHOOK_SECRET_NAME", "openlit-webhook-certs", Kind::Syntax(syntax::OBJECT_NAME), "The Secret that holds the webhook's certificates.";
     "WEBHOOK_CONFIG_NAME", "openlit-instrumentation-webhook", Kind::Syntax(syntax::OBJECT_NAME), "The MutatingWebhookConfiguration.";
     "WEBHOOK_CLUSTER_ROLE", "openlit-operator", Kind::Syntax(syntax::OBJECT_NAME), "The webhook's ClusterRole, which owns the MutatingWebhookConfiguration: they are deleted together.";

@@ -71,7 +71,8 @@ pub fn manager(settings: &WebhookSettings) -> String {
 pub fn desired(settings: &WebhookSettings, server: Version, bundle: Option<&[u8]>, owner: &Owner) -> Json {
     let mut client = json!({
         "service": {
-            "name": settings.service_name, "namespace": settings.namespace, "path": settings.path, "port": 443,
+            "name": settings.service_name, "namespace": settings.namespace,
+            "path": settings.path, "port": settings.service_port,
         },
     });
     if let Some(bundle) = bundle {
