@@ -10,6 +10,7 @@
 mod action;
 mod application;
 mod assistant;
+mod chart;
 mod cmp;
 mod corpus;
 mod deploy;
@@ -37,7 +38,7 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let tools = Tools::find();
-    let modules: [fn(&Tools) -> Vec<Trial>; 14] = [
+    let modules: [fn(&Tools) -> Vec<Trial>; 15] = [
         tools::trials,
         kustomize::trials,
         corpus::trials,
@@ -51,6 +52,7 @@ fn main() {
         flux::trials,
         cmp::trials,
         deploy::trials,
+        chart::trials,
         parity::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&tools)).collect();
