@@ -71,6 +71,38 @@ pub struct Namespaces<'s> {
 /// Namespaces that are left out wherever they are known.
 pub const EXCLUDED_NAMESPACES: &[&str] = &["kube-system", "kube-public", "kube-node-lease"];
 
+/// A label or annotation of a template that opts it out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OptOut {
+    /// Whether it is an annotation, and no label.
+    pub annotation: bool,
+    /// Its key.
+    pub key: &'static str,
+    /// The value that opts out.
+    pub value: &'static str,
+}
+
+/// Everything that opts a template out, whoever selects it. The webhook tells them to the API server, too.
+pub const OPT_OUTS: [OptOut; 3] = [
+    OptOut { annotation: false, key: names::LABEL_INSTRUMENT, value: "false" },
+    OptOut { annotation: false, key: names::SKIP, value: "true" },
+    OptOut { annotation: true, key: names::SKIP, value: "true" },
+];
+
+impl OptOut {
+    fn found(&self, template: &PodTemplate<'_>) -> bool {
+        let found = if self.annotation { template.annotation(self.key) } else { template.label(self.key) };
+        found.and_then(Value::as_text) == Some(self.value)
+    }
+}
+
+impl std::fmt::Display for OptOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let place = if self.annotation { "annotation" } else { "label" };
+        write!(f, "{place} {}: \"{}\"", self.key, self.value)
+    }
+}
+
 /// What selects a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selected {
@@ -118,14 +150,10 @@ fn decide(
     let own = label(names::LABEL_INSTRUMENT);
     let on_workload =
         subject.workload_labels.and_then(|labels| labels.get(names::LABEL_INSTRUMENT)).and_then(Value::as_text);
-    if own == Some("false") {
-        return Selected::No(Reason::OptedOut, format!("label {}: \"false\"", names::LABEL_INSTRUMENT));
-    }
-    if label(names::SKIP) == Some("true") {
-        return Selected::No(Reason::OptedOut, format!("label {}: \"true\"", names::SKIP));
-    }
-    if template.annotation(names::SKIP).and_then(Value::as_text) == Some("true") {
-        return Selected::No(Reason::OptedOut, format!("annotation {}: \"true\"", names::SKIP));
+    for opt_out in OPT_OUTS {
+        if opt_out.found(template) {
+            return Selected::No(Reason::OptedOut, opt_out.to_string());
+        }
     }
     if on_workload == Some("false") {
         let detail = format!("label {}: \"false\" on the workload", names::LABEL_INSTRUMENT);

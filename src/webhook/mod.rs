@@ -8,6 +8,7 @@ pub mod events;
 pub mod lease;
 pub mod logging;
 pub mod metrics;
+pub mod registration;
 pub mod review;
 pub mod routes;
 pub mod server;

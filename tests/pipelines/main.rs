@@ -11,8 +11,10 @@ mod action;
 mod application;
 mod argocd;
 mod assistant;
+mod chart;
 mod cmp;
 mod corpus;
+mod deploy;
 mod docker;
 mod flux;
 mod guide;
@@ -55,6 +57,8 @@ fn main() {
         pre_commit::trials,
         flux::trials,
         cmp::trials,
+        deploy::trials,
+        chart::trials,
         parity::trials,
         argocd::trials,
     ];

@@ -188,10 +188,14 @@ pub struct WebhookSettings {
     pub metrics_port: u16,
     /// `WEBHOOK_SERVICE_NAME`
     pub service_name: String,
+    /// `WEBHOOK_SERVICE_PORT`
+    pub service_port: u16,
     /// `WEBHOOK_SECRET_NAME`
     pub secret_name: String,
     /// `WEBHOOK_CONFIG_NAME`
     pub config_name: String,
+    /// `WEBHOOK_CLUSTER_ROLE`
+    pub cluster_role: String,
     /// `WEBHOOK_FAILURE_POLICY`
     pub failure_policy: FailurePolicy,
     /// `WEBHOOK_REINVOCATION_POLICY`
@@ -350,8 +354,10 @@ impl Reader {
             health_port: self.number("HEALTH_PORT"),
             metrics_port: self.number("METRICS_PORT"),
             service_name: self.text("WEBHOOK_SERVICE_NAME"),
+            service_port: self.number("WEBHOOK_SERVICE_PORT"),
             secret_name: self.text("WEBHOOK_SECRET_NAME"),
             config_name: self.text("WEBHOOK_CONFIG_NAME"),
+            cluster_role: self.text("WEBHOOK_CLUSTER_ROLE"),
             failure_policy: self
                 .choice("WEBHOOK_FAILURE_POLICY", &[("Ignore", FailurePolicy::Ignore), ("Fail", FailurePolicy::Fail)]),
             reinvocation_policy: self.choice(

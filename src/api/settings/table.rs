@@ -90,8 +90,10 @@ table! {
     "HEALTH_PORT", "8081", Kind::Number(1, 65535), "The port of the probes.";
     "METRICS_PORT", "8080", Kind::Number(1, 65535), "The port of the metrics.";
     "WEBHOOK_SERVICE_NAME", "openlit-webhook-service", Kind::Syntax(syntax::DNS_LABEL), "The Service of the webhook.";
+    "WEBHOOK_SERVICE_PORT", "443", Kind::Number(1, 65535), "The port of that Service.";
     "WEBHOOK_SECRET_NAME", "openlit-webhook-certs", Kind::Syntax(syntax::OBJECT_NAME), "The Secret that holds the webhook's certificates.";
     "WEBHOOK_CONFIG_NAME", "openlit-instrumentation-webhook", Kind::Syntax(syntax::OBJECT_NAME), "The MutatingWebhookConfiguration.";
+    "WEBHOOK_CLUSTER_ROLE", "openlit-operator", Kind::Syntax(syntax::OBJECT_NAME), "The webhook's ClusterRole, which owns the MutatingWebhookConfiguration: they are deleted together.";
     "WEBHOOK_FAILURE_POLICY", "Ignore", Kind::Choice(&["Ignore", "Fail"]), "What the API server does when the webhook fails.";
     "WEBHOOK_REINVOCATION_POLICY", "Never", Kind::Choice(&["Never", "IfNeeded"]), "Whether the webhook is asked again after others changed the pod.";
     "WEBHOOK_TIMEOUT_SECONDS", "3", Kind::Number(1, 30), "How long the API server waits for the webhook.";

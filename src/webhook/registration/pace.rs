@@ -1,0 +1,99 @@
+//! How soon may be written again: at once after a while of peace, and ever later while somebody else takes back what is
+//! written. Where writing fails, it is tried again within seconds. Pure: times come in.
+
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// After the first write.
+const SHORTEST: Duration = Duration::from_millis(250);
+
+/// After many.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// How long nothing is written before what was is forgotten. More than the longest wait, or it would never grow to it.
+const PEACE: Duration = Duration::from_secs(150);
+
+/// How many failures make the wait longer: the API server may be back at any time.
+const FAILURES: u32 = 5;
+
+/// How many writes without peace are somebody else's work.
+const QUARREL: u32 = 6;
+
+/// What was written lately, or tried to be.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pace {
+    last: Option<Instant>,
+    tries: u32,
+}
+
+impl Pace {
+    /// Something was written.
+    pub fn wrote(&mut self, now: Instant) {
+        let peace = self.last.is_none_or(|last| now.duration_since(last) >= PEACE);
+        self.tries = if peace { 1 } else { self.tries.saturating_add(1) };
+        self.last = Some(now);
+    }
+
+    /// Something could not be written.
+    pub fn failed(&mut self, now: Instant) {
+        self.tries = self.tries.max((self.tries + 1).min(FAILURES));
+        self.last = Some(now);
+    }
+
+    /// Until when is not written, if it is not yet allowed.
+    pub fn rest(&self, now: Instant) -> Option<Instant> {
+        let wait = SHORTEST.saturating_mul(1 << self.tries.saturating_sub(1).min(16)).min(LONGEST);
+        self.last.map(|last| last + wait).filter(|until| *until > now)
+    }
+
+    /// Whether this is the write that shows that somebody else takes it back each time.
+    pub fn is_quarrel(&self) -> bool {
+        self.tries == QUARREL
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_repaired_at_once_and_a_quarrel_ever_later() {
+        let mut pace = Pace::default();
+        let mut now = Instant::now();
+        assert_eq!(pace.rest(now), None);
+        let mut waits = Vec::new();
+        for _ in 0..12 {
+            pace.wrote(now);
+            let until = pace.rest(now).unwrap();
+            waits.push((until - now).as_millis());
+            assert_eq!(pace.rest(until), None);
+            now = until;
+        }
+        assert_eq!(waits[..4], [250, 500, 1000, 2000]);
+        assert_eq!(waits[10..], [60_000, 60_000]);
+        now += PEACE;
+        pace.wrote(now);
+        assert_eq!(pace.rest(now), Some(now + SHORTEST));
+    }
+
+    #[test]
+    fn what_fails_is_tried_again_within_seconds() {
+        let mut pace = Pace::default();
+        let now = Instant::now();
+        for _ in 0..100 {
+            pace.failed(now);
+        }
+        assert_eq!(pace.rest(now), Some(now + 16 * SHORTEST));
+    }
+
+    #[test]
+    fn a_quarrel_is_told_once() {
+        let mut pace = Pace::default();
+        let now = Instant::now();
+        let told = (0..20).filter(|_| {
+            pace.wrote(now);
+            pace.is_quarrel()
+        });
+        assert_eq!(told.count(), 1);
+    }
+}
