@@ -132,6 +132,12 @@ Examples:
         #[command(subcommand)]
         command: Cmp,
     },
+    /// Be an admission webhook: for pods that did not come through Git
+    ///
+    /// Runs in the cluster, as its manifests start it. Everything that it is told stands in its environment: the settings of
+    /// docs/settings.md, POD_NAME, and the service account of its pod or KUBECONFIG.
+    #[cfg(feature = "webhook")]
+    Webhook(Webhook),
     /// Put the plugin in place that `kubectl kustomize --enable-alpha-plugins` runs
     ///
     /// kubectl skips exec functions without a word, and runs plugins of the older form: a program named like
@@ -164,7 +170,7 @@ Examples:
     /// For example: prelit man inject | man -l -
     Man {
         /// The command whose page is printed; without it, that of prelit itself
-        #[arg(value_parser = ["inject", "remove", "check", "explain", "fn", "cmp", "install-kustomize-plugin", "crd", "completions", "man"])]
+        #[arg(value_parser = ["inject", "remove", "check", "explain", "fn", "cmp", "webhook", "install-kustomize-plugin", "crd", "completions", "man"])]
         command: Option<String>,
     },
 }
@@ -330,6 +336,18 @@ Examples:
     },
     /// Say `kustomize`, `helm` or `directory` if the folder can be rendered, and nothing otherwise
     Discover,
+}
+
+/// `webhook`.
+#[cfg(feature = "webhook")]
+#[derive(Debug, Clone, Group)]
+pub struct Webhook {
+    /// Delete the webhook's configuration, Secret and Lease instead; refused while a replica runs
+    #[arg(long)]
+    pub uninstall: bool,
+    /// The address that is listened on; without it, all
+    #[arg(long, value_name = "ADDRESS")]
+    pub bind: Option<std::net::IpAddr>,
 }
 
 /// Where a sidecar has its defaults.

@@ -20,6 +20,8 @@ pub mod settings_file;
 pub mod shell;
 pub mod stream;
 pub mod style;
+#[cfg(feature = "webhook")]
+pub mod webhook;
 pub mod write;
 
 pub use args::Talk;
@@ -84,6 +86,8 @@ fn run_command(arguments: Vec<OsString>) -> Ending {
         Command::Explain(explain) => explain::run(explain, talk),
         Command::Fn(arguments) => return function::run(arguments, talk).map_err(|wrong| (wrong, FAILED_FUNCTION)),
         Command::Cmp { command } => return cmp::run(command, talk).map_err(|wrong| (wrong, FAILED_FUNCTION)),
+        #[cfg(feature = "webhook")]
+        Command::Webhook(arguments) => webhook::run(arguments),
         Command::InstallKustomizePlugin { dir, remove: false } => plugin::install(dir.as_deref()),
         Command::InstallKustomizePlugin { dir, remove: true } => plugin::uninstall(dir.as_deref()),
         Command::Crd => shell::crd(),

@@ -11,4 +11,5 @@ pub mod metrics;
 pub mod registration;
 pub mod review;
 pub mod routes;
+pub mod run;
 pub mod server;

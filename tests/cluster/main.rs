@@ -31,6 +31,7 @@ mod support;
 #[allow(dead_code, reason = "the pipelines use all of it")]
 #[path = "../support/tools.rs"]
 mod tools;
+mod webhook;
 mod workloads;
 
 use control_plane::NEEDS;
@@ -41,8 +42,8 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let ground = Ground { apart: apart::enter(), tools: Tools::find() };
-    let modules: [fn(&Ground) -> Vec<Trial>; 5] =
-        [harness::trials, definition::trials, workloads::trials, applications::trials, pods::trials];
+    let modules: [fn(&Ground) -> Vec<Trial>; 6] =
+        [harness::trials, definition::trials, workloads::trials, applications::trials, pods::trials, webhook::trials];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -53,14 +53,14 @@ fn are_what_was_rendered(place: &Place) {
 }
 
 /// A Pod with this template, as the API server would store it.
-fn completed(place: &Place, template: &Value) -> Value {
+pub fn completed(place: &Place, template: &Value) -> Value {
     let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "it" }, "spec": template["spec"] });
     place.write("pod.json", pod.to_string());
     serde_json::from_str(&place.out("kubectl create --dry-run=server --output=json -f pod.json")).unwrap()
 }
 
 /// The spec of a pod without what its controller added, and with one name for the volume that is named by chance.
-fn spec(pod: &Value) -> Value {
+pub fn spec(pod: &Value) -> Value {
     let mut spec = pod["spec"].clone();
     for field in OF_CONTROLLERS {
         spec.as_object_mut().unwrap().remove(field);

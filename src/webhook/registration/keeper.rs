@@ -4,8 +4,9 @@
 use super::desired::{self, Owner, Version};
 use super::original::{self, Leftover};
 use super::pace::Pace;
-use super::{Registered, told};
+use super::told;
 use crate::api::settings::WebhookSettings;
+use crate::webhook::certificates::registered::Registered;
 use futures::StreamExt;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -18,7 +19,6 @@ use kube::{Client, ResourceExt};
 use serde_json::Value as Json;
 use std::pin::pin;
 use std::time::Duration;
-use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -253,14 +253,8 @@ fn json(object: &MutatingWebhookConfiguration) -> Option<Json> {
     serde_json::to_value(object).ok()
 }
 
-/// Says what is registered, if it is not the same as before.
+/// Says what is registered.
 fn publish(registered: &watch::Sender<Registered>, found: Option<&Json>) {
     let bundle = found.map(desired::bundle).unwrap_or_default();
-    registered.send_if_modified(|before| {
-        let differs = before.bundle != bundle;
-        if differs {
-            *before = Registered { bundle, since: OffsetDateTime::now_utc() };
-        }
-        differs
-    });
+    registered.send_modify(|registered| registered.see(&bundle, std::time::Instant::now()));
 }

@@ -1,0 +1,41 @@
+//! `prelit webhook`: the environment into settings, a runtime, and the webhook in it.
+
+use super::args::Webhook;
+use super::{Exit, doors};
+use crate::api::settings::read_environment;
+use crate::render::{Failure, Failures};
+use crate::webhook::logging::Level;
+use crate::webhook::registration::uninstall::uninstall;
+use crate::webhook::run::{LEASE, Replica, run as run_webhook};
+use kube::Client;
+use time::OffsetDateTime;
+use tokio::runtime::Builder;
+
+/// Opens the door, until the process is told to end.
+///
+/// # Errors
+///
+/// Everything that is wrong with the settings, no cluster, and ports that are taken.
+pub fn run(arguments: &Webhook) -> Result<Exit, Failures> {
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let settings = read_environment(variables)
+        .map_err(|problems| Failures(problems.iter().map(|problem| Failure::new(problem.to_string())).collect()))?;
+    let failed = |error: &dyn std::fmt::Display| doors::error(&format!("webhook: {error}"));
+    let runtime = Builder::new_multi_thread().enable_all().build().map_err(|error| failed(&error))?;
+    if arguments.uninstall {
+        let done = runtime.block_on(async {
+            let client = Client::try_default().await.map_err(|error| failed(&error))?;
+            uninstall(client, &settings.webhook, LEASE, OffsetDateTime::now_utc()).await.map_err(|error| failed(&error))
+        })?;
+        doors::print(format!("{}\n", done.join("\n")).as_bytes())?;
+        return Ok(Exit::Done);
+    }
+    let level = Level::begin(settings.webhook.log_level);
+    let name = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
+    let identity =
+        name("POD_NAME").or_else(|| name("HOSTNAME")).unwrap_or_else(|| format!("prelit-{}", std::process::id()));
+    let replica = Replica { identity, address: arguments.bind };
+    runtime.block_on(run_webhook(settings, replica, level)).map_err(|error| failed(&error))?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,153 @@
+//! The webhook in a cluster, with the rights that its manifests give it: pods of plain workloads come out as those of
+//! rendered ones.
+
+use super::Ground;
+use super::control_plane::{ControlPlane, Controllers};
+use super::place::{Place, ROOT};
+use super::pods::{completed, spec};
+use super::process::{Process, wait_until};
+use super::support::manifest::documents;
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+
+pub fn trials(ground: &Ground) -> Vec<Trial> {
+    vec![ground.trial("webhook::pods_are_what_is_rendered", pods_are_what_is_rendered)]
+}
+
+/// One replica, as its pod would run it.
+struct Replica {
+    process: Process,
+    address: &'static str,
+}
+
+impl Replica {
+    fn start(control_plane: &ControlPlane, folder: &Path, name: &str, address: &'static str) -> Replica {
+        let config = control_plane.kubeconfig_of("openlit", "openlit-operator");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_prelit"));
+        command.args(["webhook", "--bind", address]).env_clear().env("KUBECONFIG", config);
+        command.envs([("POD_NAMESPACE", "openlit"), ("POD_NAME", name), ("LOG_LEVEL", "debug")]);
+        Replica { process: Process::start(&mut command, folder, name), address }
+    }
+
+    fn wait_until_ready(&mut self) {
+        let address = self.address;
+        self.process.wait_until("the replica is ready", || get(address, 8081, "/readyz").starts_with("HTTP/1.1 200"));
+    }
+}
+
+/// What is answered to a request; nothing where nobody listens.
+fn get(address: &str, port: u16, path: &str) -> String {
+    let Ok(mut stream) = TcpStream::connect((address, port)) else { return String::new() };
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let mut answer = String::new();
+    stream
+        .write_all(request.as_bytes())
+        .and_then(|()| stream.read_to_string(&mut answer))
+        .map_or(String::new(), |_| answer)
+}
+
+/// What a kubelet and the endpoint controller would say of the replicas.
+fn endpoints(control_plane: &ControlPlane, addresses: &[&str]) {
+    let endpoints: Vec<Value> =
+        addresses.iter().map(|address| json!({ "addresses": [address], "conditions": { "ready": true } })).collect();
+    let slice = json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+        "metadata": {
+            "name": "replicas", "namespace": "openlit",
+            "labels": { "kubernetes.io/service-name": "openlit-webhook-service" },
+        },
+        "addressType": "IPv4", "ports": [{ "name": "webhook", "port": 9443 }], "endpoints": endpoints,
+    });
+    control_plane.kubectl(&["apply", "--server-side", "-f", "-"], &slice.to_string());
+}
+
+fn pods_are_what_is_rendered(place: &Place) {
+    let control_plane = ControlPlane::start(Controllers::All);
+    control_plane.kubectl(&["apply", "--server-side", "-f", &format!("{ROOT}/deploy/openlit-operator.yaml")], "");
+    control_plane.kubectl(&["wait", "--for=condition=Established", "crd/autoinstrumentations.openlit.io"], "");
+    control_plane.welcome(place, "apps");
+    place.copy("testdata/cluster", "");
+    place.out("kubectl create -f ai.yaml");
+    let mut replica = Replica::start(&control_plane, &place.path(""), "replica-1", "10.99.2.1");
+    endpoints(&control_plane, &["10.99.2.1"]);
+    replica.wait_until_ready();
+
+    place.write("node.json", json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": "n" } }).to_string());
+    place.out("kubectl create -f node.json && kubectl taint node n node.kubernetes.io/not-ready:NoSchedule-");
+    // The API server takes a moment to hear of a new webhook.
+    place.write(
+        "probe.json",
+        json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": { "name": "probe", "labels": { "openlit.io/instrument": "true" } },
+            "spec": { "containers": [{ "name": "app", "image": "python:3.11" }] },
+        })
+        .to_string(),
+    );
+    wait_until("reviews are asked for", || {
+        place.out("kubectl create --dry-run=server --output=json -f probe.json").contains("openlit.io/injection")
+    });
+
+    place.out("kubectl apply -f workloads.yaml");
+    place.out("kubectl create job cronjob-29000000 --from=cronjob/cronjob");
+    // With the resource as the cluster has it: whose it is stands in the annotation.
+    place.out("kubectl get autoinstrumentation all --output=yaml > ai-of-the-cluster.yaml");
+    let rendered = place.out("prelit inject --namespace apps --config ai-of-the-cluster.yaml workloads.yaml");
+    let workloads = documents(rendered.as_bytes());
+    let mut pods = Vec::new();
+    wait_until("every workload has its pod", || {
+        let list: Value = serde_json::from_str(&place.out("kubectl get pods --output=json")).unwrap();
+        pods.clone_from(list["items"].as_array().unwrap());
+        pods.len() == workloads.len()
+    });
+    for workload in &workloads {
+        let kind = &workload["metadata"]["name"];
+        let pod = pods.iter().find(|pod| pod["metadata"]["labels"]["kind"] == *kind).unwrap();
+        let template = ["/spec/template", "/spec/jobTemplate/spec/template"];
+        let template = template.iter().find_map(|at| workload.pointer(at)).unwrap();
+        assert_eq!(unordered(spec(pod)), unordered(spec(&completed(place, template))), "{kind}");
+        for (key, value) in template["metadata"]["annotations"].as_object().unwrap() {
+            assert_eq!(pod["metadata"]["annotations"][key], *value, "{kind}: {key}");
+        }
+    }
+    let metrics = get(replica.address, 8080, "/metrics");
+    assert!(metrics.contains("prelit_reviews_total{outcome=\"injected\""), "{metrics}");
+
+    // What cannot be instrumented says why where one looks first.
+    let image = "kubectl create deployment modern --image=python:3.13-alpine --dry-run=client --output=json";
+    let mut modern: Value = serde_json::from_str(&place.out(image)).unwrap();
+    modern["spec"]["template"]["metadata"]["labels"]["openlit.io/instrument"] = "true".into();
+    place.write("modern.json", modern.to_string());
+    place.out("kubectl create -f modern.json");
+    wait_until("an event says why", || place.out("kubectl describe replicaset").contains("IncompatiblePython"));
+
+    // What was rendered is seen to be done.
+    place.write("rendered.yaml", &rendered);
+    place.out("kubectl delete deployments,statefulsets,daemonsets,replicasets,rc,jobs,cronjobs --all --wait");
+    let carried = |metrics: &str| metrics.contains("prelit_reviews_total{outcome=\"carried\"");
+    place.out("kubectl apply -f rendered.yaml");
+    wait_until("pods are there again", || place.out("kubectl get pods --output=name").lines().count() >= 6);
+    assert!(!carried(&get(replica.address, 8080, "/metrics")), "the API server need not ask");
+    drop(replica);
+}
+
+/// A spec whose lists of named items have no order: the API server's patch appends.
+fn unordered(json: Value) -> Value {
+    match json {
+        Value::Array(items) => {
+            let mut items: Vec<Value> = items.into_iter().map(unordered).collect();
+            if items.iter().all(|item| item.get("name").is_some()) {
+                items.sort_by_key(ToString::to_string);
+            }
+            Value::Array(items)
+        }
+        Value::Object(entries) => {
+            Value::Object(entries.into_iter().map(|(key, value)| (key, unordered(value))).collect())
+        }
+        other => other,
+    }
+}
