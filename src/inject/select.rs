@@ -71,6 +71,9 @@ pub struct Namespaces<'s> {
 /// Namespaces that are left out wherever they are known.
 pub const EXCLUDED_NAMESPACES: &[&str] = &["kube-system", "kube-public", "kube-node-lease"];
 
+/// The annotations of a template that are asked; of its labels, any may be.
+pub const ANNOTATIONS: &[&str] = &[names::SKIP];
+
 /// What selects a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selected {

@@ -2,6 +2,7 @@
 //! certificates; its registration with the API server. Knows no rule of injection.
 
 pub mod configurations;
+pub mod controller;
 pub mod decision;
 pub mod events;
 pub mod lease;
