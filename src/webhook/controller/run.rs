@@ -120,6 +120,8 @@ struct Work {
     due: Option<Instant>,
     /// Not before this, pods are counted again.
     next_count: Instant,
+    /// Whether the last round left statuses to be written.
+    left_some: bool,
 }
 
 impl Work {
@@ -133,6 +135,7 @@ impl Work {
             attempts: Attempts::default(),
             due: Some(now + SOON),
             next_count: now,
+            left_some: false,
         }
     }
 
@@ -192,6 +195,7 @@ impl Work {
         self.attempts.keep(&uids);
         let (now, time) = (Instant::now(), OffsetDateTime::now_utc());
         let mut writes = Vec::new();
+        self.left_some = false;
         for found in &*resources.found {
             if !self.controller.writes_in(&found.id.0) {
                 continue;
@@ -200,7 +204,10 @@ impl Work {
             let Some(status) = wanted(found, counts, time) else { continue };
             match self.attempts.leave(found, now) {
                 Leave::Now if writes.len() < WRITTEN_AT_ONCE => writes.push((Arc::clone(found), status)),
-                Leave::Now => self.look_at(now),
+                Leave::Now => {
+                    self.left_some = true;
+                    self.look_at(now);
+                }
                 Leave::At(at) => self.look_at(at),
                 Leave::AfterChange => {}
             }
@@ -214,12 +221,14 @@ impl Work {
             return false;
         }
         let now = Instant::now();
-        if now < self.next_count {
+        let is_same = self.engine.as_ref().is_some_and(|before| Arc::ptr_eq(before, engine));
+        // What the last round left is of the same count.
+        if now < self.next_count && !(self.left_some && is_same) {
             self.look_at(self.next_count);
             return false;
         }
         self.next_count = now + BETWEEN_COUNTS;
-        if !self.engine.as_ref().is_some_and(|before| Arc::ptr_eq(before, engine)) {
+        if !is_same {
             self.pods.doubt();
             self.engine = Some(Arc::clone(engine));
         }

@@ -227,3 +227,16 @@ async fn until_all_resources_are_known_nothing_is_written() {
     until("the status", || server.status("a").is_some()).await;
     task.abort();
 }
+
+#[tokio::test]
+async fn many_are_counted_and_written_once_each() {
+    const MANY: usize = 2 * WRITTEN_AT_ONCE + 1;
+    let server = Server::new((0..MANY).map(|index| resource("prod", &format!("a{index}"), &json!({}))).collect());
+    let (controller, _notices) = server.controller(&[]);
+    let (_leads, listens) = watch::channel(true);
+    let task = tokio::spawn(controller.run(listens));
+    let counted = |found: &Arc<Found>| found.status.as_ref().is_some_and(|status| status.pods.is_some());
+    until("all", || server.resources.borrow().found.iter().all(counted)).await;
+    assert_eq!(server.asked("/status"), MANY);
+    task.abort();
+}
