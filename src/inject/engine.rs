@@ -207,7 +207,8 @@ struct Selected<'e> {
 /// What kind of thing selects a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum By {
-    Resource,
+    /// The resource of this index.
+    Resource(usize),
     Label,
 }
 
@@ -215,7 +216,7 @@ impl Selected<'_> {
     /// As it is shown.
     fn name(&self) -> &str {
         match self.by {
-            By::Resource => &self.configuration.name,
+            By::Resource(_) => &self.configuration.name,
             By::Label => LABEL,
         }
     }
@@ -274,6 +275,18 @@ impl Engine {
         verdict
     }
 
+    /// The resource that selects a template, and the digest of what it gives: a record with another one is outdated.
+    /// Nothing where only the label does, or nothing.
+    pub fn selecting(
+        &self,
+        workload: &Workload<'_>,
+        template: &PodTemplate<'_>,
+    ) -> Option<(&AutoInstrumentation, String)> {
+        let (selected, _) = self.select(workload, template);
+        let Selected { by: By::Resource(index), configuration } = selected.ok()? else { return None };
+        Some((&self.resources[index].resource, configuration.digest()))
+    }
+
     /// Decides what taking our part out does to a template; nothing where there is none.
     ///
     /// # Errors
@@ -316,7 +329,7 @@ impl Engine {
         let at = |(reason, detail): (Reason, String)| Finding::new(reason, template.at.clone()).with(detail);
         let selected = match selection.by {
             select::Selected::Resource { index, .. } => {
-                Ok(Selected { by: By::Resource, configuration: &self.resources[index].configuration })
+                Ok(Selected { by: By::Resource(index), configuration: &self.resources[index].configuration })
             }
             select::Selected::Label { .. } => Ok(Selected { by: By::Label, configuration: &self.profile }),
             select::Selected::No(reason, detail) => Err(at((reason, detail))),

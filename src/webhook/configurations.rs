@@ -1,7 +1,7 @@
 //! The `AutoInstrumentation` resources of the cluster, kept in memory by watches, as the engine that decides reviews: a
 //! review waits for nobody. Knows no rule of selection.
 
-use crate::api::resource::{self, AutoInstrumentation, Problem};
+use crate::api::resource::{self, AutoInstrumentation, AutoInstrumentationStatus, Problem};
 use crate::api::settings::Settings;
 use crate::api::{crd, names};
 use crate::inject::engine::Engine;
@@ -13,7 +13,8 @@ use kube::core::GroupVersionKind;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Client, ResourceExt};
-use std::collections::BTreeMap;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch as channel;
@@ -26,20 +27,38 @@ const SETTLE: Duration = Duration::from_millis(20);
 pub type Id = (String, String);
 
 /// A resource as it was found.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Found {
+    /// Its namespace and name.
+    pub id: Id,
     /// Its `metadata.uid`.
     pub uid: String,
+    /// Its `metadata.resourceVersion`.
+    pub version: String,
     /// Its `metadata.generation`.
     pub generation: Option<i64>,
+    /// Its status; none where there is none that can be read.
+    pub status: Option<AutoInstrumentationStatus>,
     /// What it says, or what is wrong with it.
     pub content: Result<AutoInstrumentation, Vec<Problem>>,
+}
+
+/// All resources of a moment, and the engine that is made of the valid ones. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Resources {
+    /// The engine; the same one as before, unless what a resource says has changed.
+    pub engine: Arc<Engine>,
+    /// The resources, by namespace and name.
+    pub found: Arc<[Arc<Found>]>,
+    /// Whether these are all.
+    pub synced: bool,
 }
 
 /// What decides reviews. Cheap to clone; readers never wait.
 #[derive(Debug, Clone)]
 pub struct Configurations {
     engine: Arc<ArcSwap<Engine>>,
+    resources: channel::Sender<Resources>,
 }
 
 /// How the resources stand.
@@ -56,12 +75,19 @@ pub struct Standing {
 impl Configurations {
     /// None yet: only the settings' own profile.
     pub fn new(settings: &Settings) -> Self {
-        Configurations { engine: Arc::new(ArcSwap::from_pointee(Engine::new([], settings, None))) }
+        let engine = Arc::new(Engine::new([], settings, None));
+        let resources = Resources { engine: Arc::clone(&engine), found: [].into(), synced: false };
+        Configurations { engine: Arc::new(ArcSwap::new(engine)), resources: channel::Sender::new(resources) }
     }
 
     /// The engine of this moment.
     pub fn engine(&self) -> Arc<Engine> {
         self.engine.load_full()
+    }
+
+    /// The resources, now and whenever they change: their status and version are among it.
+    pub fn resources(&self) -> channel::Receiver<Resources> {
+        self.resources.subscribe()
     }
 
     /// Follows the resources of the namespaces that the settings name, and of the global one, for as long as the
@@ -97,14 +123,16 @@ impl Configurations {
                 },
                 () = settled => {
                     due = None;
-                    self.engine.store(Arc::new(Engine::new(known.valid(), &settings, None)));
-                    let valid = known.valid().count();
-                    let now = Standing {
-                        synced: synced.iter().all(|synced| *synced),
-                        valid,
-                        invalid: known.found.len() - valid,
-                    };
+                    // A status that was written decides nothing.
+                    if std::mem::take(&mut known.says_something_else) {
+                        self.engine.store(Arc::new(Engine::new(known.valid(), &settings, None)));
+                    }
+                    let synced = synced.iter().all(|synced| *synced);
+                    let found: Arc<[Arc<Found>]> = known.found.values().map(|(_, found)| Arc::clone(found)).collect();
+                    let valid = found.iter().filter(|found| found.content.is_ok()).count();
+                    let now = Standing { synced, valid, invalid: found.len() - valid };
                     standing.send_if_modified(|before| std::mem::replace(before, now) != now);
+                    self.resources.send_replace(Resources { engine: self.engine(), found, synced });
                 }
             }
         }
@@ -131,43 +159,51 @@ fn apis(client: &Client, settings: &Settings) -> Vec<Api<DynamicObject>> {
 /// Everything that was found, by which watch found it.
 #[derive(Debug, Default)]
 struct Known {
-    found: BTreeMap<Id, (usize, Found)>,
+    found: BTreeMap<Id, (usize, Arc<Found>)>,
     /// What a watch that begins anew has shown so far.
-    shown: BTreeMap<usize, Vec<Id>>,
+    shown: BTreeMap<usize, BTreeSet<Id>>,
+    /// Whether any resource came, went, or says something else than before.
+    says_something_else: bool,
 }
 
 impl Known {
     fn take(&mut self, watch: usize, event: Event<DynamicObject>) {
         match event {
             Event::Init => {
-                self.shown.insert(watch, Vec::new());
+                self.shown.insert(watch, BTreeSet::new());
             }
             Event::InitApply(object) => {
                 let id = self.put(watch, &object);
-                self.shown.entry(watch).or_default().push(id);
+                self.shown.entry(watch).or_default().insert(id);
             }
             Event::InitDone => {
                 // What it did not show any more is gone.
                 let shown = self.shown.remove(&watch).unwrap_or_default();
+                let before = self.found.len();
                 self.found.retain(|id, (by, _)| *by != watch || shown.contains(id));
+                self.says_something_else |= self.found.len() != before;
             }
             Event::Apply(object) => {
                 self.put(watch, &object);
             }
             Event::Delete(object) => {
-                self.found.remove(&id(&object));
+                self.says_something_else |= self.found.remove(&id(&object)).is_some();
             }
         }
     }
 
     fn put(&mut self, watch: usize, object: &DynamicObject) -> Id {
-        let id = id(object);
         let found = found(object);
-        if let Err(problems) = &found.content {
-            let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            tracing::warn!(namespace = id.0, name = id.1, problems = ?said, "the AutoInstrumentation is not valid, and passed over");
+        let id = found.id.clone();
+        let before = self.found.get(&id).map(|(_, before)| before);
+        if before.is_none_or(|before| before.content != found.content) {
+            self.says_something_else = true;
+            if let Err(problems) = &found.content {
+                let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                tracing::warn!(namespace = id.0, name = id.1, problems = ?said, "the AutoInstrumentation is not valid, and passed over");
+            }
         }
-        self.found.insert(id.clone(), (watch, found));
+        self.found.insert(id.clone(), (watch, Arc::new(found)));
         id
     }
 
@@ -181,11 +217,14 @@ fn id(object: &DynamicObject) -> Id {
 }
 
 /// Reads a resource as every other door does.
-fn found(object: &DynamicObject) -> Found {
+pub(super) fn found(object: &DynamicObject) -> Found {
     let json = serde_json::to_value(object).unwrap_or_default();
     Found {
+        id: id(object),
         uid: object.uid().unwrap_or_default(),
+        version: object.resource_version().unwrap_or_default(),
         generation: object.metadata.generation,
+        status: json.get("status").and_then(|status| AutoInstrumentationStatus::deserialize(status).ok()),
         content: resource::read(&Value::from(&json)),
     }
 }
@@ -228,6 +267,28 @@ mod tests {
         assert_eq!(names(&known), ["a", "c", "other"], "until everything was shown, nothing is forgotten");
         known.take(0, Event::InitDone);
         assert_eq!(names(&known), ["c", "other"]);
+    }
+
+    #[test]
+    fn a_status_that_is_written_makes_no_new_engine() {
+        let mut known = Known::default();
+        known.take(0, Event::Apply(object("a", "http://c:4318")));
+        assert!(std::mem::take(&mut known.says_something_else));
+        let mut written = object("a", "http://c:4318");
+        written.metadata.resource_version = Some("2".into());
+        written.data["status"] = serde_json::json!({"observedGeneration": 1});
+        known.take(0, Event::Apply(written));
+        assert!(!known.says_something_else);
+        let (_, found) = known.found.values().next().unwrap();
+        assert_eq!((found.version.as_str(), found.status.clone().unwrap().observed_generation), ("2", Some(1)));
+        for event in [
+            Event::Apply(object("a", "http://d:4318")),
+            Event::Apply(object("a", "not a URL")),
+            Event::Delete(object("a", "")),
+        ] {
+            known.take(0, event);
+            assert!(std::mem::take(&mut known.says_something_else));
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Events: what `kubectl describe` of a workload says about pods that could not be instrumented as they were marked.
-//! Bounded: a controller that makes pods without end gets one in a while.
+//! Events: what `kubectl describe` of a workload says about pods that could not be instrumented as they were marked, and
+//! of an `AutoInstrumentation` whether it is valid. Bounded: a controller that makes pods without end gets one in a while.
 
 use super::review::one_line;
 use crate::api::Reason;
@@ -17,6 +17,9 @@ const WAITING: usize = 256;
 /// How long the same is not said again of the same object.
 const QUIET: Duration = Duration::from_secs(10 * 60);
 
+/// How often in that time it is said how a resource stands: every time that it changes, unless others fight over it.
+const TURNS: u32 = 10;
+
 /// How long there is between two events at least.
 const PACE: Duration = Duration::from_millis(100);
 
@@ -31,10 +34,49 @@ const LONGEST_NOTE: usize = 1_024;
 pub struct Notice {
     /// The object that it is about.
     pub object: ObjectReference,
-    /// Why.
-    pub reason: Reason,
-    /// What is particular about it.
-    pub detail: String,
+    /// What is said of it.
+    pub what: What,
+}
+
+/// What is said of an object.
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    /// Of what made a pod: why the pod is not instrumented as it was marked, and what is particular about it.
+    Finding(Reason, String),
+    /// Of an `AutoInstrumentation`: how it stands now.
+    Standing {
+        /// In one word.
+        reason: &'static str,
+        /// In a sentence.
+        message: String,
+        /// Whether something is to be done about it.
+        warns: bool,
+    },
+}
+
+impl What {
+    /// The same is not said again, and not more often than so in a while.
+    fn limit(&self) -> (&'static str, u32) {
+        match self {
+            What::Finding(reason, _) => (reason.code(), 1),
+            What::Standing { .. } => ("standing", TURNS),
+        }
+    }
+
+    fn event(&self) -> Event {
+        let (type_, reason, note, action) = match self {
+            What::Finding(reason, detail) => {
+                let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
+                let note = format!("{}{detail}; {}", reason.sentence(), reason.remedy());
+                (EventType::Warning, camel_case(reason.code()), note, "Instrument")
+            }
+            What::Standing { reason, message, warns } => {
+                let type_ = if *warns { EventType::Warning } else { EventType::Normal };
+                (type_, (*reason).to_owned(), message.clone(), "Validate")
+            }
+        };
+        Event { type_, reason, note: Some(one_line(&note, LONGEST_NOTE)), action: action.to_owned(), secondary: None }
+    }
 }
 
 /// Where notices are handed in: nobody waits for them.
@@ -57,46 +99,40 @@ impl Events {
 /// Writes notices as events for as long as any can come.
 pub async fn write(client: Client, instance: String, mut notices: mpsc::Receiver<Notice>) {
     let reporter = Reporter { controller: "prelit.openlit.io/webhook".to_owned(), instance: Some(instance) };
-    let recorder = Recorder::new(client, reporter);
     let mut said = Said::default();
-    while let Some(notice) = notices.recv().await {
-        if !said.is_new(&notice, Instant::now()) {
+    while let Some(Notice { object, what }) = notices.recv().await {
+        if !said.is_new(&object, what.limit(), Instant::now()) {
             continue;
         }
-        let Notice { object, reason, detail } = &notice;
-        let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
-        let event = Event {
-            type_: EventType::Warning,
-            reason: camel_case(reason.code()),
-            note: Some(one_line(&format!("{}{detail}; {}", reason.sentence(), reason.remedy()), LONGEST_NOTE)),
-            action: "Instrument".to_owned(),
-            secondary: None,
-        };
-        if let Err(error) = recorder.publish(&event, object).await {
-            tracing::warn!(%error, reason = reason.code(), "an event could not be written");
+        let event = what.event();
+        // A new one each time: a recorder that remembers would count what is said again under the note of the first.
+        let recorder = Recorder::new(client.clone(), reporter.clone());
+        if let Err(error) = recorder.publish(&event, &object).await {
+            tracing::warn!(%error, reason = event.reason, "an event could not be written");
         }
         tokio::time::sleep(PACE).await;
     }
 }
 
-/// What was said, of which object, and when.
+/// What was said, of which object, since when, and how often.
 #[derive(Debug, Default)]
-struct Said(HashMap<(String, Reason), Instant>);
+struct Said(HashMap<(String, &'static str), (Instant, u32)>);
 
 impl Said {
-    fn is_new(&mut self, notice: &Notice, now: Instant) -> bool {
-        let ObjectReference { uid, namespace, kind, name, .. } = &notice.object;
-        let object = uid.clone().unwrap_or_else(|| format!("{namespace:?}/{kind:?}/{name:?}"));
-        let key = (object, notice.reason);
-        if self.0.get(&key).is_some_and(|before| now.duration_since(*before) < QUIET) {
-            return false;
+    fn is_new(&mut self, object: &ObjectReference, (word, most): (&'static str, u32), now: Instant) -> bool {
+        let ObjectReference { uid, namespace, kind, name, .. } = object;
+        let key = (uid.clone().unwrap_or_else(|| format!("{namespace:?}/{kind:?}/{name:?}")), word);
+        let is_recent = |since: &Instant| now.duration_since(*since) < QUIET;
+        if let Some((_, times)) = self.0.get_mut(&key).filter(|(since, _)| is_recent(since)) {
+            *times += 1;
+            return *times <= most;
         }
         if self.0.len() >= REMEMBERED {
-            self.0.retain(|_, before| now.duration_since(*before) < QUIET);
+            self.0.retain(|_, (since, _)| is_recent(since));
         }
         // Who floods us is not remembered, and limited by the pace alone.
         if self.0.len() < REMEMBERED {
-            self.0.insert(key, now);
+            self.0.insert(key, (now, 1));
         }
         true
     }
@@ -115,30 +151,50 @@ fn camel_case(code: &str) -> String {
 mod tests {
     use super::*;
 
-    fn notice(uid: &str, reason: Reason) -> Notice {
-        let object = ObjectReference { uid: Some(uid.to_owned()), ..ObjectReference::default() };
-        Notice { object, reason, detail: String::new() }
+    fn object(uid: &str) -> ObjectReference {
+        ObjectReference { uid: Some(uid.to_owned()), ..ObjectReference::default() }
     }
+
+    const CONFLICT: What = What::Finding(Reason::NameConflict, String::new());
 
     #[tokio::test]
     async fn the_same_is_said_once_in_a_while() {
         let (mut said, now) = (Said::default(), Instant::now());
-        assert!(said.is_new(&notice("a", Reason::NameConflict), now));
-        assert!(!said.is_new(&notice("a", Reason::NameConflict), now + QUIET / 2));
-        assert!(said.is_new(&notice("a", Reason::IncompatiblePython), now));
-        assert!(said.is_new(&notice("b", Reason::NameConflict), now));
-        assert!(said.is_new(&notice("a", Reason::NameConflict), now + QUIET));
+        let (conflict, python) = (CONFLICT.limit(), What::Finding(Reason::IncompatiblePython, "app".into()).limit());
+        assert!(said.is_new(&object("a"), conflict, now));
+        assert!(!said.is_new(&object("a"), conflict, now + QUIET / 2));
+        assert!(said.is_new(&object("a"), python, now));
+        assert!(said.is_new(&object("b"), conflict, now));
+        assert!(said.is_new(&object("a"), conflict, now + QUIET));
+    }
+
+    #[tokio::test]
+    async fn every_turn_of_a_resource_is_said_until_there_are_many() {
+        let (mut said, now) = (Said::default(), Instant::now());
+        let turn = |warns| What::Standing { reason: "Ready", message: String::new(), warns };
+        let told = (0..100).filter(|index| said.is_new(&object("a"), turn(index % 2 == 0).limit(), now)).count();
+        assert_eq!(told, 10);
+        assert!(said.is_new(&object("a"), turn(true).limit(), now + QUIET));
     }
 
     #[tokio::test]
     async fn memory_is_bounded() {
         let (mut said, now) = (Said::default(), Instant::now());
         for index in 0..2 * REMEMBERED {
-            said.is_new(&notice(&index.to_string(), Reason::NameConflict), now);
+            said.is_new(&object(&index.to_string()), CONFLICT.limit(), now);
         }
         assert!(said.0.len() <= REMEMBERED);
-        said.is_new(&notice("x", Reason::NameConflict), now + QUIET);
+        said.is_new(&object("x"), CONFLICT.limit(), now + QUIET);
         assert_eq!(said.0.len(), 1);
+    }
+
+    #[test]
+    fn a_note_is_no_longer_than_the_api_server_takes() {
+        let what = What::Standing { reason: "Invalid", message: "ä\n".repeat(2_000), warns: true };
+        let event = what.event();
+        assert!(matches!(event.type_, EventType::Warning));
+        let note = event.note.unwrap();
+        assert!(note.len() <= 1_024 && !note.contains('\n'), "{note}");
     }
 
     #[test]
@@ -150,7 +206,7 @@ mod tests {
     fn too_many_are_dropped() {
         let (events, mut receiver) = Events::new();
         for _ in 0..2 * WAITING {
-            events.notice(notice("a", Reason::NameConflict));
+            events.notice(Notice { object: object("a"), what: CONFLICT });
         }
         let mut waiting = 0;
         while receiver.try_recv().is_ok() {

@@ -3,6 +3,7 @@
 
 pub mod certificates;
 pub mod configurations;
+pub mod controller;
 pub mod decision;
 pub mod events;
 pub mod lease;

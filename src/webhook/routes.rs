@@ -2,7 +2,7 @@
 
 use super::configurations::Configurations;
 use super::decision::{Decision, Outcome, decide};
-use super::events::{Events, Notice};
+use super::events::{Events, Notice, What};
 use super::logging::Level;
 use super::metrics::Metrics;
 use super::review::{Request, admit};
@@ -75,7 +75,7 @@ impl Reviewer {
                 uid: Some(owner.uid.clone()),
                 ..ObjectReference::default()
             };
-            self.events.notice(Notice { object, reason: *reason, detail: detail.clone() });
+            self.events.notice(Notice { object, what: What::Finding(*reason, detail.clone()) });
         }
     }
 
@@ -100,7 +100,7 @@ fn log(request: &Request<'_>, decision: &Decision) {
         Outcome::Injected => tracing::info!(namespace, uid, selected_by, "pod instrumented"),
         Outcome::Carried => tracing::debug!(namespace, uid, "pod instrumented before"),
         Outcome::Skipped(reason) => {
-            tracing::debug!(namespace, uid, selected_by, reason = reason.code(), "pod not marked")
+            tracing::debug!(namespace, uid, selected_by, reason = reason.code(), "pod not marked");
         }
         Outcome::Unexpected => tracing::warn!(namespace, uid, "the review is not about the creation of a pod"),
         Outcome::Failed => tracing::error!(namespace, uid, "the review failed; the pod was admitted as it is"),

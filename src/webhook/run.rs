@@ -7,6 +7,7 @@ use super::certificates::registered::Registered;
 use super::certificates::rotation::Policy;
 use super::certificates::serving::Serving;
 use super::configurations::{Configurations, Standing};
+use super::controller::run::Controller;
 use super::logging::Level;
 use super::metrics::Metrics;
 use super::registration::desired;
@@ -108,10 +109,18 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
     let configurations = Configurations::new(&settings);
     let (events, notices) = events::Events::new();
     let deadline = Duration::from_secs(webhook.timeout_seconds.into()).mul_f64(0.8);
-    let reviewer = Arc::new(Reviewer::new(configurations.clone(), Arc::clone(&metrics), events, deadline));
+    let reviewer = Arc::new(Reviewer::new(configurations.clone(), Arc::clone(&metrics), events.clone(), deadline));
     open(reviews, Some(tls(&serving)?), routes::reviews(&webhook.path, reviewer));
 
+    let controller = Controller {
+        client: client.clone(),
+        settings: settings.clone(),
+        field_manager: desired::manager(webhook),
+        resources: configurations.resources(),
+        events: events.clone(),
+    };
     let mut tasks: Vec<JoinHandle<()>> = vec![
+        tokio::spawn(controller.run(leads.subscribe())),
         tokio::spawn(configurations.follow(client.clone(), settings.clone(), standing.clone())),
         tokio::spawn(events::write(client.clone(), replica.identity.clone(), notices)),
         tokio::spawn(count(Arc::clone(&metrics), standing.subscribe(), leads.subscribe(), Arc::clone(&serving))),

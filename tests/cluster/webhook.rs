@@ -114,6 +114,19 @@ fn pods_are_what_is_rendered(place: &Place) {
             assert_eq!(pod["metadata"]["annotations"][key], *value, "{kind}: {key}");
         }
     }
+    // What the resource says of them: in each template one container is instrumented.
+    let status = || -> Value {
+        let text = place.out("kubectl get autoinstrumentation all --output=json");
+        serde_json::from_str::<Value>(&text).unwrap()["status"].take()
+    };
+    wait_until("the status counts them", || status()["pods"]["instrumented"] == json!(workloads.len()));
+    let counted = status();
+    assert_eq!(counted["conditions"][0]["type"], "Ready", "{counted}");
+    assert_eq!(
+        (&counted["conditions"][0]["status"], &counted["pods"]["missing"]),
+        (&json!("True"), &json!(0)),
+        "{counted}"
+    );
     let metrics = get(replica.address, 8080, "/metrics");
     assert!(metrics.contains("prelit_reviews_total{outcome=\"injected\""), "{metrics}");
 

@@ -1,0 +1,155 @@
+//! The status that a resource is to have. Pure: time comes in. What is not different is not written, so that a status that
+//! was written brings no other.
+
+use crate::api::resource::{
+    AutoInstrumentation, AutoInstrumentationStatus as Status, Condition, ConditionStatus, PodCounts, Problem,
+};
+use crate::webhook::configurations::Found;
+use crate::webhook::events::What;
+use serde_json::{Value as Json, json};
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
+
+/// The condition that is ours.
+const READY: &str = "Ready";
+
+/// How long a message may be: the API server takes 32768 bytes, and nobody reads as much.
+const LONGEST_MESSAGE: usize = 4_096;
+
+/// How a resource stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Valid,
+    Disabled,
+    Invalid,
+}
+
+impl Standing {
+    fn of(content: &Result<AutoInstrumentation, Vec<Problem>>) -> Self {
+        match content {
+            Err(_) => Standing::Invalid,
+            Ok(resource) if !resource.spec.python.instrumentation.enabled => Standing::Disabled,
+            Ok(_) => Standing::Valid,
+        }
+    }
+
+    /// The reason of the condition.
+    fn reason(self) -> &'static str {
+        match self {
+            Standing::Valid => "Valid",
+            Standing::Disabled => "Disabled",
+            Standing::Invalid => "Invalid",
+        }
+    }
+
+    /// The reason of the event.
+    fn event(self) -> &'static str {
+        match self {
+            Standing::Valid => READY,
+            other => other.reason(),
+        }
+    }
+}
+
+/// The status that a resource is to have, by what it says, how many pods it selects, and now; nothing where it has it.
+/// Counts that are not known leave those that are there. Conditions of others stay.
+pub fn wanted(found: &Found, pods: Option<PodCounts>, now: OffsetDateTime) -> Option<Status> {
+    let there = found.status.as_ref();
+    let standing = Standing::of(&found.content);
+    let holds = if standing == Standing::Valid { ConditionStatus::True } else { ConditionStatus::False };
+    let before = there.and_then(ready);
+    let ours = Condition {
+        r#type: READY.to_owned(),
+        status: holds,
+        observed_generation: found.generation,
+        last_transition_time: match before {
+            Some(before) if before.status == holds => before.last_transition_time.clone(),
+            _ => text(now),
+        },
+        reason: standing.reason().to_owned(),
+        message: message(&found.content),
+    };
+    let mut conditions = there.map(|there| there.conditions.clone()).unwrap_or_default();
+    match conditions.iter_mut().find(|condition| condition.r#type == READY) {
+        Some(condition) => *condition = ours,
+        None => conditions.push(ours),
+    }
+    let problems = found.content.as_ref().err().map(Vec::as_slice).unwrap_or_default();
+    let mut wanted = Status {
+        conditions,
+        observed_generation: found.generation,
+        validation_errors: problems.iter().map(|problem| shortened(problem.to_string())).collect(),
+        pods: pods.or_else(|| there.and_then(|there| there.pods)),
+        last_processed: there.and_then(|there| there.last_processed.clone()),
+    };
+    if there == Some(&wanted) {
+        return None;
+    }
+    wanted.last_processed = Some(text(now));
+    Some(wanted)
+}
+
+/// What is to be said when the status of a resource becomes another: only that its validity did.
+pub fn turn(found: &Found, after: &Status) -> Option<What> {
+    let facts = |status: &Status| ready(status).map(|ready| (ready.reason.clone(), status.validation_errors.clone()));
+    if found.status.as_ref().and_then(facts) == facts(after) {
+        return None;
+    }
+    let standing = Standing::of(&found.content);
+    let reason = standing.event();
+    Some(What::Standing { reason, message: message(&found.content), warns: standing == Standing::Invalid })
+}
+
+/// A merge patch that makes a status so, of the version of the resource that was looked at and of no other.
+pub fn patch(version: &str, status: &Status) -> Json {
+    // What is not written is named all the same: a merge takes away only what is null.
+    json!({
+        "metadata": { "resourceVersion": version },
+        "status": {
+            "conditions": status.conditions,
+            "observedGeneration": status.observed_generation,
+            "validationErrors": Some(&status.validation_errors).filter(|errors| !errors.is_empty()),
+            "pods": status.pods,
+            "lastProcessed": status.last_processed,
+        },
+    })
+}
+
+fn ready(status: &Status) -> Option<&Condition> {
+    status.conditions.iter().find(|condition| condition.r#type == READY)
+}
+
+fn message(content: &Result<AutoInstrumentation, Vec<Problem>>) -> String {
+    match content {
+        Err(problems) => {
+            let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            shortened(format!("the resource is not valid, and passed over: {}", said.join("; ")))
+        }
+        Ok(resource) if !resource.spec.python.instrumentation.enabled => {
+            "spec.python.instrumentation.enabled is false: the resource is passed over".to_owned()
+        }
+        Ok(resource) => {
+            let said: Vec<String> = resource.warnings().iter().map(|warning| format!("; warning: {warning}")).collect();
+            shortened(format!("the resource is valid{}", said.concat()))
+        }
+    }
+}
+
+fn shortened(mut text: String) -> String {
+    if text.len() > LONGEST_MESSAGE {
+        let end = (0..=LONGEST_MESSAGE - '…'.len_utf8()).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+/// As Kubernetes writes times: to the second, in UTC.
+fn text(now: OffsetDateTime) -> String {
+    let now = now.to_offset(UtcOffset::UTC);
+    // Neither fails before the year 10000.
+    now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
