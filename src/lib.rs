@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | 6 | [`cli`] | bytes, files, terminals; no injection rule |
 //! | 5 | [`krm`] | the protocol of KRM functions: a list in, the same list out |
+//! | 5 | `webhook` | admission reviews, certificates, registration, statuses |
 //! | 5 | [`argocd`] | what Argo CD says to a plugin: environment, parameters, announcements |
 //! | 4 | [`render`] | streams and trees of manifests in, the same out, instrumented |
 //! | 3 | [`inject`] | the engine: pure functions, no I/O, no text, no clock |

@@ -2,6 +2,9 @@
 
 use serde_json::{Map, Value as Json, json};
 
+/// What controllers tell the generations of a template by.
+const HASH: &str = "5d5bbfd8c9";
+
 /// A pod, and where its template stands in the workload, as a JSON pointer.
 pub struct Made {
     pub template: String,
@@ -13,10 +16,9 @@ pub fn make(workload: &Json) -> Vec<Made> {
     let kind = workload["kind"].as_str().unwrap_or_default();
     let (group, _) = workload["apiVersion"].as_str().unwrap_or_default().split_once('/').unwrap_or_default();
     let Some(name) = workload["metadata"]["name"].as_str() else { return Vec::new() };
-    let owned = |by: &str| json!({ "apiVersion": workload["apiVersion"], "kind": kind, "name": by });
+    let by_itself = |by: &str| json!({ "apiVersion": workload["apiVersion"], "kind": kind, "name": by });
     let replica_set =
         |hash: &str| json!({ "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("{name}-{hash}") });
-    const HASH: &str = "5d5bbfd8c9";
     let (at, owner, labels): (Vec<String>, Json, Json) = match (group, kind) {
         ("", "Pod") => return vec![Made { template: String::new(), pod: workload.clone() }],
         ("apps", "Deployment") => {
@@ -26,17 +28,17 @@ pub fn make(workload: &Json) -> Vec<Made> {
             (vec!["/spec/template".into()], replica_set(HASH), json!({ "rollouts-pod-template-hash": HASH }))
         }
         ("apps", "ReplicaSet" | "StatefulSet" | "DaemonSet") | ("", "ReplicationController") => {
-            (vec!["/spec/template".into()], owned(name), json!({}))
+            (vec!["/spec/template".into()], by_itself(name), json!({}))
         }
         ("batch", "Job") => {
             let labels = json!({ "batch.kubernetes.io/job-name": name, "job-name": name, "controller-uid": "u" });
-            (vec!["/spec/template".into()], owned(name), labels)
+            (vec!["/spec/template".into()], by_itself(name), labels)
         }
         ("batch", "CronJob") => {
             let job = format!("{name}-29000000");
             let labels = json!({ "batch.kubernetes.io/job-name": job, "job-name": job });
-            let owner = json!({ "apiVersion": "batch/v1", "kind": "Job", "name": job });
-            (vec!["/spec/jobTemplate/spec/template".into()], owner, labels)
+            let of_job = json!({ "apiVersion": "batch/v1", "kind": "Job", "name": job });
+            (vec!["/spec/jobTemplate/spec/template".into()], of_job, labels)
         }
         ("kubeflow.org", _) => {
             let replicas = |(field, specs): (&String, &Json)| {
@@ -50,7 +52,7 @@ pub fn make(workload: &Json) -> Vec<Made> {
                 "training.kubeflow.org/job-name": name, "training.kubeflow.org/operator-name": "controller",
                 "training.kubeflow.org/replica-index": "0", "training.kubeflow.org/replica-type": "worker",
             });
-            (at, owned(name), labels)
+            (at, by_itself(name), labels)
         }
         _ => return Vec::new(),
     };

@@ -43,7 +43,7 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let tools = Tools::find();
-    let modules: [fn(&Tools) -> Vec<Trial>; 15] = [
+    let modules: [fn(&Tools) -> Vec<Trial>; 17] = [
         tools::trials,
         kustomize::trials,
         corpus::trials,

@@ -271,12 +271,12 @@ fn example(pod: &ObjectMeta) -> String {
     let seen = entries(pod.labels.as_ref())
         .filter(|(key, _)| template.is_some_and(|template| template.label(key).is_some()))
         .map(|(key, value)| (key, Value::text(value)));
-    let asked = entries(pod.annotations.as_ref()).filter_map(|(key, value)| match key {
-        names::ANNOTATION_INJECTION => Some((key, Value::text(digest_of(value)))),
-        _ => {
-            let is_asked = select::OPT_OUTS.iter().any(|out| out.annotation && out.key == key);
-            is_asked.then(|| (key, Value::text(value)))
+    let asked = entries(pod.annotations.as_ref()).filter_map(|(key, value)| {
+        if key == names::ANNOTATION_INJECTION {
+            return Some((key, Value::text(digest_of(value))));
         }
+        let is_asked = select::OPT_OUTS.iter().any(|out| out.annotation && out.key == key);
+        is_asked.then(|| (key, Value::text(value)))
     });
     let namespace = Value::text(pod.namespace.as_deref().unwrap_or_default());
     let smallest =
