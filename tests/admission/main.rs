@@ -10,7 +10,7 @@ mod pods;
 mod support;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use pods::{Made, make, unordered, with_claims};
+use pods::{Made, make, with_claims};
 use prelit::api::resource::{self, AutoInstrumentation};
 use prelit::api::settings::{self, Settings};
 use prelit::cli::settings_file;
@@ -21,8 +21,9 @@ use prelit::webhook::review::Request;
 use serde_json::{Value as Json, json};
 use std::fs;
 use std::path::Path;
+use support::doors;
 use support::folder::{Folder, difference, find};
-use support::{doors, manifest};
+use support::manifest::{self, unordered};
 
 /// The namespace of what names none.
 const NAMESPACE: &str = "apps";

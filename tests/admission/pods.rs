@@ -1,6 +1,6 @@
 //! Workloads as pods: what the controllers of Kubernetes, and of others, make of a pod template.
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 /// What controllers tell the generations of a template by.
 const HASH: &str = "5d5bbfd8c9";
@@ -90,21 +90,4 @@ pub fn with_claims(mut spec: Json, workload: &Json) -> Json {
         }
     }
     spec
-}
-
-/// A pod spec whose lists of named items have no order.
-pub fn unordered(json: Json) -> Json {
-    match json {
-        Json::Array(items) => {
-            let mut items: Vec<Json> = items.into_iter().map(unordered).collect();
-            if items.iter().all(|item| item.get("name").is_some()) {
-                items.sort_by_key(ToString::to_string);
-            }
-            Json::Array(items)
-        }
-        Json::Object(entries) => {
-            Json::Object(entries.into_iter().map(|(key, value)| (key, unordered(value))).collect::<Map<_, _>>())
-        }
-        other => other,
-    }
 }

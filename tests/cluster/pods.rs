@@ -29,6 +29,16 @@ fn are_what_was_rendered(place: &Place) {
     // At night its controller would make one, of such a name.
     place.out("kubectl create job cronjob-29000000 --from=cronjob/cronjob");
 
+    each_workload_has_its_pod(place, &rendered, |spec| spec);
+    place.out("kubectl get pods --output=yaml > pods.yaml");
+    let summary = place.line("prelit check --config ai.yaml pods.yaml").succeeded().stderr;
+    assert!(summary.contains("no findings; 14 containers (7 current, 7 skipped)"), "{summary}");
+    assert_eq!(place.out("prelit inject --config ai.yaml pods.yaml"), place.read("pods.yaml"));
+}
+
+/// Waits for a pod of each workload, and compares its spec, in some form, and its annotations with what was rendered; says
+/// how many there are.
+pub fn each_workload_has_its_pod(place: &Place, rendered: &str, form: fn(Value) -> Value) -> usize {
     let workloads = documents(rendered.as_bytes());
     let mut pods = Vec::new();
     wait_until("every workload has its pod", || {
@@ -41,26 +51,23 @@ fn are_what_was_rendered(place: &Place) {
         let pod = pods.iter().find(|pod| pod["metadata"]["labels"]["kind"] == *kind).unwrap();
         let template = ["/spec/template", "/spec/jobTemplate/spec/template"];
         let template = template.iter().find_map(|at| workload.pointer(at)).unwrap();
-        assert_eq!(spec(pod), spec(&completed(place, template)), "{kind}");
+        assert_eq!(form(spec(pod)), form(spec(&completed(place, template))), "{kind}");
         for (key, value) in template["metadata"]["annotations"].as_object().unwrap() {
             assert_eq!(pod["metadata"]["annotations"][key], *value, "{kind}: {key}");
         }
     }
-    place.out("kubectl get pods --output=yaml > pods.yaml");
-    let summary = place.line("prelit check --config ai.yaml pods.yaml").succeeded().stderr;
-    assert!(summary.contains("no findings; 14 containers (7 current, 7 skipped)"), "{summary}");
-    assert_eq!(place.out("prelit inject --config ai.yaml pods.yaml"), place.read("pods.yaml"));
+    workloads.len()
 }
 
 /// A Pod with this template, as the API server would store it.
-pub fn completed(place: &Place, template: &Value) -> Value {
+fn completed(place: &Place, template: &Value) -> Value {
     let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "it" }, "spec": template["spec"] });
     place.write("pod.json", pod.to_string());
     serde_json::from_str(&place.out("kubectl create --dry-run=server --output=json -f pod.json")).unwrap()
 }
 
 /// The spec of a pod without what its controller added, and with one name for the volume that is named by chance.
-pub fn spec(pod: &Value) -> Value {
+fn spec(pod: &Value) -> Value {
     let mut spec = pod["spec"].clone();
     for field in OF_CONTROLLERS {
         spec.as_object_mut().unwrap().remove(field);

@@ -4,9 +4,9 @@
 use super::Ground;
 use super::control_plane::{ControlPlane, Controllers};
 use super::place::{Place, ROOT};
-use super::pods::{completed, spec};
+use super::pods::each_workload_has_its_pod;
 use super::process::{Process, wait_until};
-use super::support::manifest::documents;
+use super::support::manifest::unordered;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -97,29 +97,13 @@ fn pods_are_what_is_rendered(place: &Place) {
     // With the resource as the cluster has it: whose it is stands in the annotation.
     place.out("kubectl get autoinstrumentation all --output=yaml > ai-of-the-cluster.yaml");
     let rendered = place.out("prelit inject --namespace apps --config ai-of-the-cluster.yaml workloads.yaml");
-    let workloads = documents(rendered.as_bytes());
-    let mut pods = Vec::new();
-    wait_until("every workload has its pod", || {
-        let list: Value = serde_json::from_str(&place.out("kubectl get pods --output=json")).unwrap();
-        pods.clone_from(list["items"].as_array().unwrap());
-        pods.len() == workloads.len()
-    });
-    for workload in &workloads {
-        let kind = &workload["metadata"]["name"];
-        let pod = pods.iter().find(|pod| pod["metadata"]["labels"]["kind"] == *kind).unwrap();
-        let template = ["/spec/template", "/spec/jobTemplate/spec/template"];
-        let template = template.iter().find_map(|at| workload.pointer(at)).unwrap();
-        assert_eq!(unordered(spec(pod)), unordered(spec(&completed(place, template))), "{kind}");
-        for (key, value) in template["metadata"]["annotations"].as_object().unwrap() {
-            assert_eq!(pod["metadata"]["annotations"][key], *value, "{kind}: {key}");
-        }
-    }
+    let count = each_workload_has_its_pod(place, &rendered, unordered);
     // What the resource says of them: in each template one container is instrumented.
     let status = || -> Value {
         let text = place.out("kubectl get autoinstrumentation all --output=json");
         serde_json::from_str::<Value>(&text).unwrap()["status"].take()
     };
-    wait_until("the status counts them", || status()["pods"]["instrumented"] == json!(workloads.len()));
+    wait_until("the status counts them", || status()["pods"]["instrumented"] == json!(count));
     let counted = status();
     assert_eq!(counted["conditions"][0]["type"], "Ready", "{counted}");
     assert_eq!(
@@ -146,21 +130,4 @@ fn pods_are_what_is_rendered(place: &Place) {
     wait_until("pods are there again", || place.out("kubectl get pods --output=name").lines().count() >= 6);
     assert!(!carried(&get(replica.address, 8080, "/metrics")), "the API server need not ask");
     drop(replica);
-}
-
-/// A spec whose lists of named items have no order: the API server's patch appends.
-fn unordered(json: Value) -> Value {
-    match json {
-        Value::Array(items) => {
-            let mut items: Vec<Value> = items.into_iter().map(unordered).collect();
-            if items.iter().all(|item| item.get("name").is_some()) {
-                items.sort_by_key(ToString::to_string);
-            }
-            Value::Array(items)
-        }
-        Value::Object(entries) => {
-            Value::Object(entries.into_iter().map(|(key, value)| (key, unordered(value))).collect())
-        }
-        other => other,
-    }
 }

@@ -39,3 +39,20 @@ pub fn pick<'v>(documents: &'v [Value], name: Option<&str>) -> Option<&'v Value>
         name == format!("{}/{}", field("/kind"), field("/metadata/name"))
     })
 }
+
+/// A value whose lists of named items have no order: at admission, ours stand in other positions than in a text.
+pub fn unordered(value: Value) -> Value {
+    match value {
+        Value::Array(items) => {
+            let mut items: Vec<Value> = items.into_iter().map(unordered).collect();
+            if items.iter().all(|item| item.get("name").is_some()) {
+                items.sort_by_key(ToString::to_string);
+            }
+            Value::Array(items)
+        }
+        Value::Object(entries) => {
+            Value::Object(entries.into_iter().map(|(key, value)| (key, unordered(value))).collect())
+        }
+        other => other,
+    }
+}
