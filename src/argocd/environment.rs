@@ -139,10 +139,20 @@ impl Environment {
     /// A text of a parameter with Argo CD's build environment put in: `$ARGOCD_APP_NAME` and the like. Argo CD does so in
     /// the parameters of its own Helm, and in no plugin's.
     pub fn expanded(&self, text: &str) -> String {
-        // Longer names first: some are the beginning of others.
-        self.build.iter().rev().fold(text.to_owned(), |text, (name, value)| {
-            text.replace(&format!("${{{name}}}"), value).replace(&format!("${name}"), value)
-        })
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let mut parts = text.split('$');
+        let mut expanded = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let (name, rest) = match part.strip_prefix('{').and_then(|rest| rest.split_once('}')) {
+                Some(braced) => braced,
+                None => part.split_at(part.find(|c| !is_of_name(c)).unwrap_or(part.len())),
+            };
+            match self.build.get(name) {
+                Some(value) => expanded.extend([value.as_str(), rest]),
+                None => expanded.extend(["$", part]),
+            }
+        }
+        expanded
     }
 
     /// Where the Application says a setting: the one that counts.
@@ -210,6 +220,10 @@ mod tests {
         .unwrap();
         assert_eq!(environment.settings().pairs[0].1, "prod-chat-$HOME");
         assert_eq!(environment.expanded("$ARGOCD_APP_REVISION_SHORT $ARGOCD_APP_REVISION"), "a abc");
+        assert_eq!(
+            environment.expanded("$ARGOCD_APP_NAMEX ${ARGOCD_APP_NAME $$ $"),
+            "$ARGOCD_APP_NAMEX ${ARGOCD_APP_NAME $$ $"
+        );
     }
 
     #[test]

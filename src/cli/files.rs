@@ -117,6 +117,20 @@ pub fn read_named(name: &str, path: &Path) -> Result<Vec<u8>, Failures> {
     read.map_err(|error| unreadable(name, &error))
 }
 
+/// The same of a file that is small, or an attack.
+///
+/// # Errors
+///
+/// What cannot be read, or is larger.
+pub fn read_small(name: &str, path: &Path, most: u64) -> Result<Vec<u8>, Failures> {
+    let size = fs::metadata(path).map_err(|error| unreadable(name, &error))?.len();
+    if size > most {
+        let message = format!("{name}: found {size} bytes, expected at most {most}");
+        return Err(Failures(vec![Failure::new(message)]));
+    }
+    read_named(name, path)
+}
+
 fn unreadable(name: &str, error: &io::Error) -> Failures {
     Failures(vec![Failure::new(format!("{name}: cannot be read: {error}"))])
 }

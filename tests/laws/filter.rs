@@ -312,6 +312,7 @@ pub fn read_by_another(document: &str) -> Option<Json> {
         duplicate_keys: DuplicateKeyPolicy::LastWins,
         merge_keys: MergeKeyPolicy::Merge,
         legacy_octal_numbers: true,
+        emit_comments: false,
     };
     serde_saphyr::from_str_with_options(document, options).ok()
 }

@@ -54,7 +54,12 @@ pub fn trials(tools: &Tools) -> Vec<Trial> {
     for image in IMAGES {
         for (architecture, target, machine) in ARCHITECTURES {
             let name = format!("image::is_static ({}, {architecture})", image.name);
-            trials.push(if is_installed(target) {
+            let is_foreign = machine != u16_at(&fs::read(env!("CARGO_BIN_EXE_prelit")).unwrap(), 18);
+            trials.push(if is_foreign && !image.needs.is_empty() && std::env::var_os("PRELIT_FOREIGN").is_none() {
+                let why =
+                    "skipped: Go compiles Helm and kustomize anew for another architecture (set PRELIT_FOREIGN=1)";
+                Trial::ignorable_test(name, move || Ok(Completion::ignored_with(why)))
+            } else if is_installed(target) {
                 tools.slow_trial(&name, image.needs, move |_| is_static(image, architecture, machine))
             } else {
                 let why = format!("skipped: Rust for {target} is missing (rustup target add {target})");

@@ -39,6 +39,12 @@ impl Place {
         let path = self.path("../bin").join(name);
         // What is there is a link, and what it leads to is not ours to write.
         fs::remove_file(&path).ok();
+        // Prelit gives what renders no PATH.
+        let text = text.replacen(
+            "#!/bin/sh\n",
+            "#!/bin/sh\nif [ \"$PATH\" = /nonexistent ]; then PATH=/usr/bin:/bin; fi\n",
+            1,
+        );
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }

@@ -3,7 +3,8 @@
 
 use crate::cli::doors;
 use crate::render::{Failure, Failures};
-use ignore::WalkBuilder;
+use ignore::{DirEntry, WalkBuilder};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
@@ -90,10 +91,11 @@ impl Checkout {
                 Err(_) => return refused("found a file outside of the part of the repository that Argo CD sent"),
             },
         };
-        // What is outside is refused before anybody looks whether it is there.
-        if !climbs_within(&whole, &self.root) {
+        // As Argo CD does: the text first, and what it leads to then. What is outside is refused before anybody looks
+        // whether it is there.
+        let Some(whole) = cleaned(&whole, &self.root) else {
             return refused("found a path out of the repository; expected a file of it");
-        }
+        };
         match fs::canonicalize(&whole) {
             Ok(real) if real.starts_with(&self.root) => Ok(real),
             Ok(_) => refused("found a link out of the repository; expected a file of it"),
@@ -143,7 +145,11 @@ impl Checkout {
     /// # Errors
     /// A folder that cannot be listed.
     pub fn all_files(&self) -> Result<Vec<PathBuf>, Failures> {
-        self.walk(WalkBuilder::new(&self.root).filter_entry(|entry| entry.file_name() != ".git"))
+        let is_of_git = |entry: &DirEntry| {
+            let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+            entry.depth() == 1 && is_folder && entry.file_name() == ".git"
+        };
+        self.walk(WalkBuilder::new(&self.root).filter_entry(move |entry| !is_of_git(entry)))
     }
 
     fn walk(&self, builder: &mut WalkBuilder) -> Result<Vec<PathBuf>, Failures> {
@@ -167,25 +173,20 @@ fn is_same(named: &Path, folder: &Path) -> bool {
     fs::canonicalize(named).is_ok_and(|real| real == folder)
 }
 
-/// Whether a path, read from left to right, never leaves a folder once it is in it.
-fn climbs_within(path: &Path, root: &Path) -> bool {
-    let mut depth = 0_usize;
-    let Ok(below) = path.strip_prefix(root) else { return false };
-    below.components().all(|component| match component {
-        Component::Normal(_) => {
-            depth += 1;
-            true
-        }
-        Component::ParentDir => match depth.checked_sub(1) {
-            Some(above) => {
-                depth = above;
-                true
+/// A path without `.` and `..`, taken as text; none where it ever leaves a folder.
+fn cleaned(path: &Path, root: &Path) -> Option<PathBuf> {
+    let mut below: Vec<&OsStr> = Vec::new();
+    for component in path.strip_prefix(root).ok()?.components() {
+        match component {
+            Component::Normal(name) => below.push(name),
+            Component::ParentDir => {
+                below.pop()?;
             }
-            None => false,
-        },
-        Component::CurDir => true,
-        Component::RootDir | Component::Prefix(_) => false,
-    })
+            Component::CurDir => {}
+            Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    Some(root.join(below.iter().collect::<PathBuf>()))
 }
 
 #[cfg(test)]
@@ -249,6 +250,7 @@ mod tests {
             ("../../shared.yaml", "shared.yaml"),
             ("/shared.yaml", "shared.yaml"),
             ("/apps/./chat/../chat/values.yaml", "apps/chat/values.yaml"),
+            ("none/../values.yaml", "apps/chat/values.yaml"),
         ] {
             assert_eq!(checkout.resolve(path), Ok(root.join(file)), "{path}");
         }

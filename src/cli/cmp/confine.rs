@@ -2,6 +2,8 @@
 //! speaks to nobody. Linux has them (Landlock) from 5.13 on, those of the network from 6.7 on; where they are not there,
 //! what is asked before has to do.
 
+#[cfg(target_os = "linux")]
+use super::program::on_path;
 use std::path::Path;
 
 /// Does something on a thread that is bounded, and so is every process that it starts.
@@ -34,13 +36,8 @@ fn bound(checkout: &Path) -> Result<(), landlock::RulesetError> {
         path_beneath_rules,
     };
     let abi = ABI::V4;
-    let on_path = std::env::var_os("PATH").unwrap_or_default();
-    // The folders of the PATH, and those that links in them lead to.
-    let folders = std::env::split_paths(&on_path).flat_map(|folder| {
-        let programs = ["kustomize", "helm"].map(|name| folder.join(name).canonicalize().ok());
-        let real = programs.into_iter().flatten().filter_map(|program| Some(program.parent()?.to_path_buf()));
-        real.chain([folder]).collect::<Vec<_>>()
-    });
+    let programs = ["kustomize", "helm"].into_iter().filter_map(on_path);
+    let folders = programs.filter_map(|program| Some(program.parent()?.to_path_buf()));
     let readable = folders.chain(SYSTEM.map(Into::into)).chain([checkout.to_path_buf()]);
     Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)

@@ -114,20 +114,28 @@ fn matcher(name: &str, pattern: &str) -> Result<GlobMatcher, Failures> {
         }
     }
     // What is read in one way here and in another there.
-    if text.contains("[^") || text.contains("[]") || text.contains("-]") {
+    let classes =
+        text.split('[').skip(1).map(|rest| rest.split(']').next().unwrap_or_default().trim_start_matches('!'));
+    let is_read_otherwise =
+        |class: &str| class.is_empty() || class.starts_with('^') || class.contains('-') && class.chars().count() != 3;
+    if classes.into_iter().any(is_read_otherwise) {
         return Err(refuse("found a class of characters that Argo CD reads otherwise"));
     }
-    let glob = GlobBuilder::new(&text).literal_separator(false).backslash_escape(true).build();
+    let glob = GlobBuilder::new(&text).literal_separator(false).backslash_escape(true).empty_alternates(true).build();
     glob.map(|glob| glob.compile_matcher()).map_err(|error| refuse(&error.kind().to_string()))
 }
 
 fn has_extension(file: &Path) -> bool {
-    let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    matches!(extension, "yaml" | "yml" | "json" | "jsonnet")
+    [".yaml", ".yml", ".json", ".jsonnet"].iter().any(|end| ends_with(file, end))
+}
+
+/// A name that is nothing but an extension counts, too.
+fn ends_with(file: &Path, end: &str) -> bool {
+    file.file_name().is_some_and(|name| name.as_encoded_bytes().ends_with(end.as_bytes()))
 }
 
 fn is_jsonnet(file: &Path) -> bool {
-    file.extension().is_some_and(|extension| extension == "jsonnet")
+    ends_with(file, ".jsonnet")
 }
 
 /// A file, if it is a manifest.
@@ -144,7 +152,7 @@ fn manifest(checkout: &Checkout, file: &Path) -> Result<Option<Manifest>, Failur
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return refuse("found UTF-16, which is not supported; expected UTF-8");
     }
-    let is_json = file.extension().is_some_and(|extension| extension == "json");
+    let is_json = ends_with(file, ".json");
     if is_json {
         refuse_other_than_json(&name, &bytes)?;
     }

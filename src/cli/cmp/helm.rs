@@ -5,13 +5,14 @@ use super::checkout::{Astray, Checkout};
 use super::program::Program;
 use super::{Limits, Manifest, Output};
 use crate::api::syntax;
-use crate::argocd::{Environment, Parameters};
+use crate::argocd::Environment;
 use crate::cli::files;
 use crate::render::lines::Lines;
+use crate::render::report::Position;
 use crate::render::{Failure, Failures};
 use crate::value::{ScalarType, Value, scalar};
 use crate::yaml::Tree;
-use crate::yaml::documents::contents;
+use crate::yaml::documents::{byte_order_mark, contents};
 use crate::yaml::tree::{NodeKind, ParseError};
 use serde_json::Value as Json;
 use std::ffi::OsString;
@@ -23,6 +24,9 @@ const OUTPUT: &str = "<helm template>";
 
 /// Before each object Helm says which template it comes from.
 const ORIGIN: &[u8] = b"# Source: ";
+
+/// A larger schema is none.
+const MAX_SCHEMA: u64 = 4 << 20;
 
 /// The longest name of a release.
 const LONGEST_RELEASE: usize = 53;
@@ -37,7 +41,7 @@ pub fn template(checkout: &Checkout, environment: &Environment, limits: Limits) 
     let parameters = &environment.parameters;
     let stdin = parameters.text("values").map(|values| values.as_bytes().to_vec());
     let program = Program { name: "helm", arguments: &arguments, stdin };
-    let (bytes, said) = program.run(checkout, limits, |stderr| explained(&hidden(stderr, parameters)))?;
+    let (bytes, said) = program.run(checkout, limits, |stderr| explained(&hidden(stderr, environment)))?;
     Ok(Output { manifests: vec![Manifest { name: OUTPUT.to_owned(), bytes }], said })
 }
 
@@ -182,69 +186,95 @@ fn escaped(value: &str) -> String {
     text
 }
 
-/// Helm reads what links lead to, wherever that is, and what schemas refer to, files and URLs. It follows links, so all of
-/// the checkout counts.
+/// Helm reads what links lead to, wherever that is, and what schemas refer to, files and URLs.
 fn refuse_outside(checkout: &Checkout) -> Result<(), Failures> {
     let mut failures = Vec::new();
-    for file in checkout.all_files()? {
-        let name = || checkout.shown(&file);
-        if file.is_symlink() && !checkout.holds(&file) {
-            failures
-                .push(Failure::new(format!("{}: found a link out of the repository; expected a file of it", name())));
-        } else if file.file_name().is_some_and(|file| file == "values.schema.json") {
-            let bytes = files::read_named(&name(), &file)?;
-            // Helm says itself what is no JSON.
-            let schema: Json = serde_json::from_slice(&bytes).unwrap_or_default();
-            let outside = outside_references(&schema).into_iter().map(|reference| {
+    // It follows links, so that those of the whole checkout count.
+    for link in checkout.all_files()?.iter().filter(|file| file.is_symlink() && !checkout.holds(file)) {
+        let name = checkout.shown(link);
+        failures.push(Failure::new(format!("{name}: found a link out of the repository; expected a file of it")));
+    }
+    let is_schema = |file: &&PathBuf| file.file_name().is_some_and(|file| file == "values.schema.json");
+    for file in files_of_chart(checkout)?.iter().filter(is_schema) {
+        let name = checkout.shown(file);
+        let bytes = files::read_small(&name, file, MAX_SCHEMA)?;
+        match serde_json::from_slice::<Json>(&bytes[byte_order_mark(&bytes)..]) {
+            Ok(schema) => failures.extend(outside_references(&schema).into_iter().map(|reference| {
                 let reference = syntax::shown(&reference);
-                Failure::new(format!(
-                    "{}: $ref {reference}: found a reference out of the schema; expected one that begins with #",
-                    name()
-                ))
-            });
-            failures.extend(outside);
+                let expected = "found a reference out of the schema; expected one that begins with #";
+                Failure::new(format!("{name}: {reference}: {expected}"))
+            })),
+            Err(error) => {
+                let position = Position { file: name, line: error.line(), column: error.column() };
+                let message = "found what is no JSON; expected a JSON schema";
+                failures.push(Failure { position: Some(position), ..Failure::new(message) });
+            }
         }
     }
     if failures.is_empty() { Ok(()) } else { Err(Failures(failures)) }
 }
 
-/// What a schema refers to outside of itself.
+/// The files that may be of the chart: those of its folder, and where that has links to folders, all.
+fn files_of_chart(checkout: &Checkout) -> Result<Vec<PathBuf>, Failures> {
+    let files = checkout.files(true)?;
+    if files.iter().any(|file| file.is_symlink() && file.is_dir()) { checkout.all_files() } else { Ok(files) }
+}
+
+/// What a schema refers to outside of itself, and of the schemas of schemas, which Helm has built in.
 fn outside_references(schema: &Json) -> Vec<String> {
-    match schema {
-        Json::Object(entries) => entries
-            .iter()
-            .flat_map(|(key, value)| match value.as_str() {
-                // `$id` changes what relative references mean.
-                Some(text)
-                    if key.starts_with('$') && matches!(key.as_str(), "$ref" | "$dynamicRef" | "$recursiveRef") =>
-                {
-                    (!text.starts_with('#')).then(|| text.to_owned()).into_iter().collect()
+    let mut identities = Vec::new();
+    let mut references = Vec::new();
+    let mut open = vec![schema];
+    while let Some(part) = open.pop() {
+        match part {
+            Json::Object(entries) => {
+                for (key, value) in entries {
+                    match (key.as_str(), value.as_str()) {
+                        ("$id" | "id", Some(text)) => identities.push(text.trim_end_matches('#')),
+                        ("$ref" | "$dynamicRef" | "$recursiveRef" | "$schema", Some(text)) => references.push(text),
+                        // What stands there is data.
+                        ("default" | "const" | "enum" | "examples", _) => {}
+                        _ => open.push(value),
+                    }
                 }
-                _ => outside_references(value),
-            })
-            .collect(),
-        Json::Array(items) => items.iter().flat_map(outside_references).collect(),
-        _ => Vec::new(),
+            }
+            Json::Array(items) => open.extend(items),
+            _ => {}
+        }
     }
+    references.retain(|reference| {
+        let (of, _) = reference.split_once('#').unwrap_or((reference, ""));
+        let is_built_in =
+            ["http", "https"].iter().any(|scheme| of.starts_with(&format!("{scheme}://json-schema.org/")));
+        !of.is_empty() && !is_built_in && !identities.contains(&of)
+    });
+    references.into_iter().map(str::to_owned).collect()
 }
 
 /// Whether dependencies are vendored as archives.
 fn has_archives(checkout: &Checkout) -> bool {
     let is_archive = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "tgz");
-    checkout.files(true).is_ok_and(|files| files.iter().any(is_archive))
+    files_of_chart(checkout).is_ok_and(|files| files.iter().any(is_archive))
 }
 
 /// What Helm says, without the values that the Application gave it: short ones say nothing. Longer ones go first, since
 /// one may be a part of another.
-fn hidden(stderr: &str, parameters: &Parameters) -> String {
+fn hidden(stderr: &str, environment: &Environment) -> String {
+    let parameters = &environment.parameters;
     let is_telling = |value: &String| value.len() >= 6 && !matches!(value.as_str(), "true" | "false");
-    let single = parameters.entries("helm-parameters").map(|(_, value)| value.to_owned());
-    let mut values: Vec<String> = single.chain(scalars(parameters.text("values").unwrap_or_default())).collect();
-    // As they are, as `--set` has them, and as Go and JSON quote them.
+    let mut values = scalars(parameters.text("values").unwrap_or_default());
+    for (_, value) in parameters.entries("helm-parameters") {
+        // A list, as `{a,b}`.
+        let items = value.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default();
+        values.extend(items.split(',').map(|item| item.trim().to_owned()));
+        values.extend([value.to_owned(), environment.expanded(value)]);
+    }
+    // As they are, as `--set` has them, as Go and JSON quote them, and without what YAML takes for its own.
     let forms = values.iter().flat_map(|value| {
         let quoted = serde_json::to_string(value).unwrap_or_default();
         let within = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default();
-        [escaped(value), value.replace('\\', ""), within.to_owned()]
+        let bare = value.trim_start_matches(['*', '&', '!', '%', '@', '"', '\'']).trim_end_matches(['"', '\'']);
+        [escaped(value), value.replace('\\', ""), within.to_owned(), bare.to_owned()]
     });
     let forms: Vec<String> = forms.collect();
     values.extend(forms);
@@ -258,7 +288,13 @@ fn hidden(stderr: &str, parameters: &Parameters) -> String {
 fn scalars(values: &str) -> Vec<String> {
     let mut texts = Vec::new();
     for document in contents(values.as_bytes()) {
-        let Ok(tree) = Tree::parse(&values[document]) else { continue };
+        let Ok(tree) = Tree::parse(&values[document.clone()]) else {
+            // Of what has a key twice, the lines, and what stands behind their keys.
+            for line in values[document].lines().map(str::trim) {
+                texts.extend([line, line.split_once(": ").map_or("", |(_, value)| value.trim())].map(str::to_owned));
+            }
+            continue;
+        };
         for id in 0..tree.len() {
             let NodeKind::Scalar { text, .. } = &tree.node(id).kind else { continue };
             texts.push(text.clone().into_owned());
@@ -430,12 +466,14 @@ mod tests {
     #[test]
     fn references_out_of_a_schema_are_found() {
         let schema = serde_json::json!({
+            "$schema": "http://json-schema.org/draft-07/schema#", "$id": "https://example.com/chat",
+            "default": {"$ref": "http://example.com/data"}, "allOf": [{"$ref": "https://example.com/chat#/definitions/a"}],
             "$ref": "#/definitions/a", "properties": {"$ref": {"type": "string"}, "b": [{"$ref": "file:///etc/hosts"}]},
-            "definitions": {"a": {"$dynamicRef": "http://example.com/x"}},
+            "definitions": {"a": {"$dynamicRef": "http://example.com/x", "$schema": "file:///etc/schema"}},
         });
         let mut found = outside_references(&schema);
         found.sort();
-        assert_eq!(found, ["file:///etc/hosts", "http://example.com/x"]);
+        assert_eq!(found, ["file:///etc/hosts", "file:///etc/schema", "http://example.com/x"]);
     }
 
     #[test]
@@ -448,17 +486,20 @@ mod tests {
     #[test]
     fn what_helm_says_shows_no_value_of_the_application() {
         let json = serde_json::json!([
-            {"name": "helm-parameters", "map": {"password": "hunter2,x", "longer": "hunter2,x-and-more", "on": "true"}},
+            {"name": "helm-parameters", "map": {"password": "hunter2,x", "longer": "hunter2,x-and-more", "on": "true",
+                "list": "{first-secret,second-secret}", "expanded": "$ARGOCD_APP_NAME-and-secret"}},
             {"name": "values", "string": "token: top-secret\ntext: |\n  first \"line\"\n  second line\nreplicas: 2\n"},
         ]);
-        let parameters = Parameters::read(&json.to_string()).unwrap();
+        let variables = [("ARGOCD_APP_PARAMETERS", json.to_string()), ("ARGOCD_APP_NAME", "chat".to_owned())];
+        let environment = Environment::read(variables.map(|(name, value)| (name.into(), value.into()))).unwrap();
         for (said, shown) in [
             ("bad hunter2,x or hunter2\\,x: true", "bad *** or ***: true"),
             ("'hunter2,x-and-more' is long", "'***' is long"),
+            ("got [first-secret second-secret] of chat-and-secret", "got [*** ***] of ***"),
             ("parsing \"top-secret\" as 2", "parsing \"***\" as 2"),
             ("got \"first \\\"line\\\"\"; got second line", "got \"***\"; got ***"),
         ] {
-            assert_eq!(hidden(said, &parameters), shown);
+            assert_eq!(hidden(said, &environment), shown);
         }
     }
 

@@ -8,21 +8,27 @@ use crate::api::syntax;
 use crate::cli::doors;
 use crate::render::Failures;
 use std::ffi::OsString;
+use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Argo CD shows what a program says, and keeps it: so many bytes of its beginning are enough, and as many of its end,
-/// where errors stand that come after warnings.
+/// Argo CD shows what a program says, and keeps it: so many characters of its beginning are enough, and as many of its
+/// end, where errors stand that come after warnings.
 const MAX_SAID: usize = 1_000;
+
+/// So many bytes of both are listened to, so that what must not be shown is found before it is cut.
+const MAX_HEARD: usize = 64 << 10;
 
 /// Where no user has a home: what a program would read or run from there is nowhere.
 const NOWHERE: &str = "/nonexistent";
 
 /// Variables that name such places.
-const PLACES: [&str; 8] = [
+const PLACES: [&str; 9] = [
+    "PATH",
     "HOME",
     "HELM_CACHE_HOME",
     "HELM_CONFIG_HOME",
@@ -97,13 +103,16 @@ impl Program<'_> {
     }
 
     fn spawn(&self, checkout: &Checkout) -> Result<Child, Failures> {
-        let kept = ["PATH", "TMPDIR"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-        let mut command = Command::new(self.name);
+        let name = self.name;
+        let Some(program) = on_path(name) else {
+            return Err(doors::error(&format!("{name}: not found on the PATH; expected it in the plugin's image")));
+        };
+        let mut command = Command::new(program);
         command
             .args(self.arguments)
             .current_dir(checkout.folder())
             .env_clear()
-            .envs(kept)
+            .envs(std::env::var_os("TMPDIR").map(|folder| ("TMPDIR", folder)))
             .envs(PLACES.map(|name| (name, NOWHERE)))
             .envs(PROXIES.map(|name| (name, NO_PROXY)))
             .env("HELM_NO_PLUGINS", "1")
@@ -111,14 +120,15 @@ impl Program<'_> {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let spawned = confined(checkout.root(), || command.spawn());
-        spawned.map_err(|error| {
-            let name = self.name;
-            doors::error(&match error.kind() {
-                ErrorKind::NotFound => format!("{name}: not found on the PATH; expected it in the plugin's image"),
-                _ => format!("{name}: cannot be started: {error}"),
-            })
-        })
+        spawned.map_err(|error| doors::error(&format!("{name}: cannot be started: {error}")))
     }
+}
+
+/// Where a program is. It is started by this path and knows no PATH itself, so that it starts no other: kustomize would
+/// start git.
+pub fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find_map(|program| fs::canonicalize(program).ok())
 }
 
 /// How a program ended.
@@ -194,13 +204,16 @@ fn listen(mut pipe: impl Read) -> io::Result<Vec<u8>> {
             Err(error) => return Err(error),
         };
         kept.extend_from_slice(&buffer[..count]);
-        if kept.len() > 2 * MAX_SAID {
+        if kept.len() > 2 * MAX_HEARD {
             is_cut = true;
-            kept.drain(MAX_SAID..kept.len() - MAX_SAID);
+            kept.drain(MAX_HEARD..kept.len() - MAX_HEARD);
         }
     }
     if is_cut {
-        kept.splice(MAX_SAID..MAX_SAID, "\n…\n".bytes());
+        // What was cut through is not half shown.
+        let before = kept[..MAX_HEARD].iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+        let after = kept[MAX_HEARD..].iter().position(|byte| *byte == b'\n').map_or(kept.len(), |at| MAX_HEARD + at);
+        kept.splice(before..after, "\n…".bytes());
     }
     Ok(kept)
 }
@@ -213,5 +226,10 @@ fn said(text: &str, checkout: &Checkout) -> String {
         line.push_str(if line.is_empty() { "" } else { " " });
         line.push_str(part);
     }
-    syntax::shown(&checkout.without_place(&line))
+    let line = syntax::shown(&checkout.without_place(&line));
+    let (begin, end) = (line.char_indices().nth(MAX_SAID), line.char_indices().rev().nth(MAX_SAID - 1));
+    match (begin, end) {
+        (Some((begin, _)), Some((end, _))) if begin < end => format!("{} … {}", &line[..begin], &line[end..]),
+        _ => line,
+    }
 }
