@@ -7,6 +7,7 @@ use crate::api::{crd, names};
 use crate::inject::engine::Engine;
 use crate::value::Value;
 use arc_swap::ArcSwap;
+use futures::future::OptionFuture;
 use futures::stream::{SelectAll, StreamExt};
 use kube::api::{Api, ApiResource, DynamicObject};
 use kube::core::GroupVersionKind;
@@ -105,12 +106,6 @@ impl Configurations {
         let mut known = Known::default();
         let mut due: Option<Instant> = None;
         loop {
-            let settled = async {
-                match due {
-                    Some(at) => sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 event = events.next() => match event {
                     Some((index, Ok(event))) => {
@@ -121,7 +116,7 @@ impl Configurations {
                     Some((_, Err(error))) => tracing::warn!(%error, "AutoInstrumentations cannot be watched; trying again"),
                     None => return,
                 },
-                () = settled => {
+                Some(()) = OptionFuture::from(due.map(sleep_until)) => {
                     due = None;
                     // A status that was written decides nothing.
                     if std::mem::take(&mut known.says_something_else) {
@@ -139,12 +134,15 @@ impl Configurations {
     }
 }
 
+/// What the API server calls them.
+pub(super) fn api_resource() -> ApiResource {
+    let kind = GroupVersionKind::gvk(names::GROUP, names::VERSION, names::KIND);
+    ApiResource::from_gvk_with_plural(&kind, crd::PLURAL)
+}
+
 /// Where resources are looked for: in all namespaces, or in those that are watched and the global one.
 fn apis(client: &Client, settings: &Settings) -> Vec<Api<DynamicObject>> {
-    let of = ApiResource::from_gvk_with_plural(
-        &GroupVersionKind::gvk(names::GROUP, names::VERSION, names::KIND),
-        crd::PLURAL,
-    );
+    let of = api_resource();
     let watched = &settings.webhook.watch_namespaces;
     if watched.is_empty() {
         return vec![Api::all_with(client.clone(), &of)];

@@ -96,9 +96,14 @@ impl Events {
     }
 }
 
+/// As whom events are written, by which replica if that matters.
+pub fn reporter(instance: Option<String>) -> Reporter {
+    Reporter { controller: "prelit.openlit.io/webhook".to_owned(), instance }
+}
+
 /// Writes notices as events for as long as any can come.
 pub async fn write(client: Client, instance: String, mut notices: mpsc::Receiver<Notice>) {
-    let reporter = Reporter { controller: "prelit.openlit.io/webhook".to_owned(), instance: Some(instance) };
+    let reporter = reporter(Some(instance));
     let mut said = Said::default();
     while let Some(Notice { object, what }) = notices.recv().await {
         if !said.is_new(&object, what.limit(), Instant::now()) {

@@ -40,16 +40,16 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        let mut registry = Registry::with_prefix("prelit");
-        let metrics = Metrics {
+        let mut metrics = Metrics {
+            registry: Registry::with_prefix("prelit"),
             reviews: Family::default(),
             duration: Histogram::new(BUCKETS),
             rejected: Counter::default(),
             configurations: Family::default(),
             leader: Gauge::default(),
             expiry: Gauge::default(),
-            registry: Registry::default(),
         };
+        let registry = &mut metrics.registry;
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The version that runs", build);
         registry.register("reviews", "Admission reviews by outcome and reason", metrics.reviews.clone());
@@ -72,7 +72,7 @@ impl Default for Metrics {
             Unit::Seconds,
             metrics.expiry.clone(),
         );
-        Metrics { registry, ..metrics }
+        metrics
     }
 }
 

@@ -9,6 +9,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
+/// What is wrong with a link that leads out.
+pub const LINK_OUT: &str = "found a link out of the repository; expected a file of it";
+
 /// A checkout. Its paths are real ones: absolute and without links.
 #[derive(Debug)]
 pub struct Checkout {
@@ -98,7 +101,7 @@ impl Checkout {
         };
         match fs::canonicalize(&whole) {
             Ok(real) if real.starts_with(&self.root) => Ok(real),
-            Ok(_) => refused("found a link out of the repository; expected a file of it"),
+            Ok(_) => refused(LINK_OUT),
             Err(error) if error.kind() == ErrorKind::NotFound => Err(Astray::Missing),
             Err(error) => refused(&format!("cannot be read: {error}")),
         }
@@ -153,7 +156,7 @@ impl Checkout {
     }
 
     fn walk(&self, builder: &mut WalkBuilder) -> Result<Vec<PathBuf>, Failures> {
-        let walk = builder.standard_filters(false).follow_links(false).sort_by_file_name(std::ffi::OsStr::cmp).build();
+        let walk = builder.standard_filters(false).follow_links(false).sort_by_file_name(OsStr::cmp).build();
         let mut files = Vec::new();
         for entry in walk {
             let entry = entry.map_err(|error| {

@@ -2,17 +2,16 @@
 //! speaks to nobody. Linux has them (Landlock) from 5.13 on, those of the network from 6.7 on; where they are not there,
 //! what is asked before has to do.
 
-#[cfg(target_os = "linux")]
-use super::program::on_path;
 use std::path::Path;
 
-/// Does something on a thread that is bounded, and so is every process that it starts.
+/// Does something on a thread that is bounded, and so is every process that it starts: of all but the system they see
+/// what is `readable`.
 #[cfg(target_os = "linux")]
-pub fn confined<T: Send>(checkout: &Path, work: impl FnOnce() -> T + Send) -> T {
+pub fn confined<T: Send>(readable: &[&Path], work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let bounded = scope.spawn(|| {
             // Bounds that cannot be set are none; nothing else depends on them.
-            let _unbounded = bound(checkout);
+            let _unbounded = bound(readable);
             work()
         });
         bounded.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -21,7 +20,7 @@ pub fn confined<T: Send>(checkout: &Path, work: impl FnOnce() -> T + Send) -> T 
 
 /// Does something; there are no bounds here.
 #[cfg(not(target_os = "linux"))]
-pub fn confined<T>(_: &Path, work: impl FnOnce() -> T) -> T {
+pub fn confined<T>(_: &[&Path], work: impl FnOnce() -> T) -> T {
     work()
 }
 
@@ -30,15 +29,13 @@ pub fn confined<T>(_: &Path, work: impl FnOnce() -> T) -> T {
 const SYSTEM: [&str; 8] = ["/bin", "/sbin", "/lib", "/lib64", "/usr", "/opt", "/nix", "/etc/ld.so.cache"];
 
 #[cfg(target_os = "linux")]
-fn bound(checkout: &Path) -> Result<(), landlock::RulesetError> {
+fn bound(readable: &[&Path]) -> Result<(), landlock::RulesetError> {
     use landlock::{
         ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr,
         path_beneath_rules,
     };
     let abi = ABI::V4;
-    let programs = ["kustomize", "helm"].into_iter().filter_map(on_path);
-    let folders = programs.filter_map(|program| Some(program.parent()?.to_path_buf()));
-    let readable = folders.chain(SYSTEM.map(Into::into)).chain([checkout.to_path_buf()]);
+    let readable = SYSTEM.map(Path::new).into_iter().chain(readable.iter().copied());
     Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(abi))?

@@ -2,10 +2,9 @@
 //! <https://github.com/argoproj/argo-cd/blob/v3.5.1/reposerver/repository/repository.go>, `findManifests`
 
 use super::checkout::Checkout;
-use super::{Limits, Manifest};
+use super::{Limits, Manifest, not_json};
 use crate::argocd::Parameters;
 use crate::cli::{doors, files};
-use crate::render::report::Position;
 use crate::render::{Failure, Failures, all, objects, side_by_side};
 use crate::yaml::documents::byte_order_mark;
 use globset::{GlobBuilder, GlobMatcher};
@@ -166,13 +165,9 @@ fn manifest(checkout: &Checkout, file: &Path) -> Result<Option<Manifest>, Failur
 fn refuse_other_than_json(name: &str, bytes: &[u8]) -> Result<(), Failures> {
     let text = &bytes[byte_order_mark(bytes)..];
     serde_json::from_slice::<IgnoredAny>(text).map(drop).map_err(|error| {
-        let position = Position { file: name.to_owned(), line: error.line(), column: error.column() };
         // The library ends its message with the position.
         let what = error.to_string();
         let what = what.split(" at line ").next().unwrap_or_default();
-        Failures(vec![Failure {
-            position: Some(position),
-            ..Failure::new(format!("{what}; expected one JSON object"))
-        }])
+        Failures(vec![not_json(name.to_owned(), &error, format!("{what}; expected one JSON object"))])
     })
 }

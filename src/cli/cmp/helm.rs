@@ -1,14 +1,13 @@
 //! A chart, rendered by Helm: the options that Argo CD gives it, made of the Application's parameters. Everything of
 //! these is an option's value or comes after `--`; nothing can become an option.
 
-use super::checkout::{Astray, Checkout};
+use super::checkout::{Astray, Checkout, LINK_OUT};
 use super::program::Program;
-use super::{Limits, Manifest, Output};
+use super::{Limits, Manifest, Output, not_json};
 use crate::api::syntax;
 use crate::argocd::Environment;
 use crate::cli::files;
 use crate::render::lines::Lines;
-use crate::render::report::Position;
 use crate::render::{Failure, Failures};
 use crate::value::{ScalarType, Value, scalar};
 use crate::yaml::Tree;
@@ -36,8 +35,9 @@ const LONGEST_RELEASE: usize = 53;
 /// # Errors
 /// Parameters that are none, what leads out of the repository, and what Helm says.
 pub fn template(checkout: &Checkout, environment: &Environment, limits: Limits) -> Result<Output, Failures> {
-    refuse_outside(checkout)?;
-    let arguments = arguments(checkout, environment)?;
+    let chart = Chart::find(checkout)?;
+    chart.refuse_outside(checkout)?;
+    let arguments = arguments(checkout, environment, chart.has_archives())?;
     let parameters = &environment.parameters;
     let stdin = parameters.text("values").map(|values| values.as_bytes().to_vec());
     let program = Program { name: "helm", arguments: &arguments, stdin };
@@ -46,7 +46,7 @@ pub fn template(checkout: &Checkout, environment: &Environment, limits: Limits) 
 }
 
 /// The arguments, in the order in which Argo CD gives them. Values that are written out come by stdin.
-fn arguments(checkout: &Checkout, environment: &Environment) -> Result<Vec<OsString>, Failures> {
+fn arguments(checkout: &Checkout, environment: &Environment, has_archives: bool) -> Result<Vec<OsString>, Failures> {
     let parameters = &environment.parameters;
     let mut failures = Vec::new();
     let mut arguments: Vec<OsString> = vec!["template".into()];
@@ -96,7 +96,7 @@ fn arguments(checkout: &Checkout, environment: &Environment) -> Result<Vec<OsStr
     if !parameters.is_true("skip-crds") {
         arguments.push("--include-crds".into());
     }
-    if has_archives(checkout) {
+    if has_archives {
         // A schema in an archive may refer to files and URLs, and nobody here looks into archives.
         arguments.push("--skip-schema-validation".into());
     }
@@ -186,38 +186,56 @@ fn escaped(value: &str) -> String {
     text
 }
 
-/// Helm reads what links lead to, wherever that is, and what schemas refer to, files and URLs.
-fn refuse_outside(checkout: &Checkout) -> Result<(), Failures> {
-    let mut failures = Vec::new();
-    // It follows links, so that those of the whole checkout count.
-    for link in checkout.all_files()?.iter().filter(|file| file.is_symlink() && !checkout.holds(file)) {
-        let name = checkout.shown(link);
-        failures.push(Failure::new(format!("{name}: found a link out of the repository; expected a file of it")));
-    }
-    let is_schema = |file: &&PathBuf| file.file_name().is_some_and(|file| file == "values.schema.json");
-    for file in files_of_chart(checkout)?.iter().filter(is_schema) {
-        let name = checkout.shown(file);
-        let bytes = files::read_small(&name, file, MAX_SCHEMA)?;
-        match serde_json::from_slice::<Json>(&bytes[byte_order_mark(&bytes)..]) {
-            Ok(schema) => failures.extend(outside_references(&schema).into_iter().map(|reference| {
-                let reference = syntax::shown(&reference);
-                let expected = "found a reference out of the schema; expected one that begins with #";
-                Failure::new(format!("{name}: {reference}: {expected}"))
-            })),
-            Err(error) => {
-                let position = Position { file: name, line: error.line(), column: error.column() };
-                let message = "found what is no JSON; expected a JSON schema";
-                failures.push(Failure { position: Some(position), ..Failure::new(message) });
-            }
-        }
-    }
-    if failures.is_empty() { Ok(()) } else { Err(Failures(failures)) }
+/// What of a checkout Helm may come to read.
+struct Chart {
+    /// Every link of the checkout: Helm follows them.
+    links: Vec<PathBuf>,
+    /// The files that may be of the chart: those of its folder, and where that has links to folders, all.
+    files: Vec<PathBuf>,
 }
 
-/// The files that may be of the chart: those of its folder, and where that has links to folders, all.
-fn files_of_chart(checkout: &Checkout) -> Result<Vec<PathBuf>, Failures> {
-    let files = checkout.files(true)?;
-    if files.iter().any(|file| file.is_symlink() && file.is_dir()) { checkout.all_files() } else { Ok(files) }
+impl Chart {
+    fn find(checkout: &Checkout) -> Result<Self, Failures> {
+        let all = checkout.all_files()?;
+        let links: Vec<PathBuf> = all.iter().filter(|file| file.is_symlink()).cloned().collect();
+        let folder = checkout.folder();
+        let files = if links.iter().any(|link| link.starts_with(folder) && link.is_dir()) {
+            all
+        } else {
+            all.into_iter().filter(|file| file.starts_with(folder)).collect()
+        };
+        Ok(Chart { links, files })
+    }
+
+    /// Helm reads what links lead to, wherever that is, and what schemas refer to, files and URLs.
+    fn refuse_outside(&self, checkout: &Checkout) -> Result<(), Failures> {
+        let mut failures = Vec::new();
+        for link in self.links.iter().filter(|link| !checkout.holds(link)) {
+            failures.push(Failure::new(format!("{}: {LINK_OUT}", checkout.shown(link))));
+        }
+        let is_schema = |file: &&PathBuf| file.file_name().is_some_and(|file| file == "values.schema.json");
+        for file in self.files.iter().filter(is_schema) {
+            let name = checkout.shown(file);
+            let bytes = files::read_small(&name, file, MAX_SCHEMA)?;
+            match serde_json::from_slice::<Json>(&bytes[byte_order_mark(&bytes)..]) {
+                Ok(schema) => failures.extend(outside_references(&schema).into_iter().map(|reference| {
+                    let reference = syntax::shown(&reference);
+                    let expected = "found a reference out of the schema; expected one that begins with #";
+                    Failure::new(format!("{name}: {reference}: {expected}"))
+                })),
+                Err(error) => {
+                    let message = "found what is no JSON; expected a JSON schema".to_owned();
+                    failures.push(not_json(name, &error, message));
+                }
+            }
+        }
+        if failures.is_empty() { Ok(()) } else { Err(Failures(failures)) }
+    }
+
+    /// Whether dependencies are vendored as archives.
+    fn has_archives(&self) -> bool {
+        self.files.iter().any(|file| file.extension().is_some_and(|extension| extension == "tgz"))
+    }
 }
 
 /// What a schema refers to outside of itself, and of the schemas of schemas, which Helm has built in.
@@ -249,12 +267,6 @@ fn outside_references(schema: &Json) -> Vec<String> {
         !of.is_empty() && !is_built_in && !identities.contains(&of)
     });
     references.into_iter().map(str::to_owned).collect()
-}
-
-/// Whether dependencies are vendored as archives.
-fn has_archives(checkout: &Checkout) -> bool {
-    let is_archive = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "tgz");
-    files_of_chart(checkout).is_ok_and(|files| files.iter().any(is_archive))
 }
 
 /// What Helm says, without the values that the Application gave it: short ones say nothing. Longer ones go first, since
@@ -318,7 +330,7 @@ pub fn can_be_rendered(checkout: &Checkout) -> bool {
     let is_vendored = |name: &str| vendored.iter().any(|found| found == name || found.starts_with(&format!("{name}-")));
     let dependencies = chart.get("dependencies").and_then(Value::as_list).unwrap_or_default();
     let names = dependencies.iter().filter_map(|dependency| dependency.get("name")?.as_text());
-    names.into_iter().all(is_vendored) && refuse_outside(checkout).is_ok()
+    names.into_iter().all(is_vendored) && Chart::find(checkout).and_then(|chart| chart.refuse_outside(checkout)).is_ok()
 }
 
 /// What Helm says, and what to do where it does not say it.
@@ -368,7 +380,7 @@ mod tests {
             let argument = argument.into_string().unwrap();
             argument.replace(&format!("{}/", checkout.folder().display()), "/repo/")
         };
-        match arguments(&checkout, &environment) {
+        match arguments(&checkout, &environment, false) {
             Ok(arguments) => Ok(arguments.into_iter().map(text).collect()),
             Err(failures) => Err(failures.0.into_iter().map(|failure| failure.message).collect::<Vec<_>>().join("\n")),
         }

@@ -2,7 +2,7 @@
 //! the checkout, and that nothing is to be fetched, is asked before. What cannot be understood here is refused: kustomize
 //! might understand it.
 
-use super::checkout::{Astray, Checkout};
+use super::checkout::{Astray, Checkout, LINK_OUT};
 use super::program::Program;
 use super::{Limits, Manifest, Output};
 use crate::api::syntax;
@@ -99,7 +99,7 @@ fn refuse_outside(checkout: &Checkout) -> Result<(), Failures> {
         };
         let name = checkout.shown(&file);
         if !checkout.holds(&file) {
-            return Err(doors::error(&format!("{name}: found a link out of the repository; expected a file of it")));
+            return Err(doors::error(&format!("{name}: {LINK_OUT}")));
         }
         let bytes = files::read_small(&name, &file, MAX_BYTES)?;
         let folder = file.parent().unwrap_or(Path::new(""));

@@ -19,7 +19,7 @@ use crate::api::settings::{SettingProblem, VARIABLES};
 use crate::api::{Reason, Severity};
 use crate::argocd::{Environment, SourceKind, announcements};
 use crate::render::kustomization::NAMES;
-use crate::render::report::{Gate, Item, count};
+use crate::render::report::{Gate, Item, Position, count};
 use crate::render::{self, Action, Failure, Failures, Source, objects};
 use checkout::Checkout;
 use std::fs;
@@ -123,7 +123,7 @@ fn generate(defaults: &Path, limits: Limits, talk: Talk) -> Result<Exit, Failure
         Severity::Finding | Severity::Strict => barred || !talk.quiet,
         Severity::Warning => !barred && !talk.quiet,
         // A log is all that there is to ask why something was skipped.
-        Severity::Info => talk.verbose || !talk.quiet,
+        Severity::Info => !talk.quiet,
         Severity::Note => talk.verbose,
     };
     let items: Vec<Item> =
@@ -215,6 +215,12 @@ fn empty(kind: SourceKind, checkout: &Checkout) -> String {
         },
     };
     format!("{what}; expected some, since Argo CD deletes what is missing (parameter \"allow-empty\" allows it)")
+}
+
+/// Where something that should be JSON is none.
+fn not_json(name: String, error: &serde_json::Error, message: String) -> Failure {
+    let position = Position { file: name, line: error.line(), column: error.column() };
+    Failure { position: Some(position), ..Failure::new(message) }
 }
 
 fn shortened(mut failures: Failures) -> Failures {

@@ -107,7 +107,7 @@ impl Program<'_> {
         let Some(program) = on_path(name) else {
             return Err(doors::error(&format!("{name}: not found on the PATH; expected it in the plugin's image")));
         };
-        let mut command = Command::new(program);
+        let mut command = Command::new(&program);
         command
             .args(self.arguments)
             .current_dir(checkout.folder())
@@ -119,14 +119,14 @@ impl Program<'_> {
             .stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let spawned = confined(checkout.root(), || command.spawn());
+        let spawned = confined(&[checkout.root(), &program], || command.spawn());
         spawned.map_err(|error| doors::error(&format!("{name}: cannot be started: {error}")))
     }
 }
 
 /// Where a program is. It is started by this path and knows no PATH itself, so that it starts no other: kustomize would
 /// start git.
-pub fn on_path(name: &str) -> Option<PathBuf> {
+fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find_map(|program| fs::canonicalize(program).ok())
 }

@@ -4,16 +4,17 @@
 use super::attempts::{Attempts, Leave};
 use super::pods::Pods;
 use super::status::{patch, turn, wanted};
+use crate::api::names;
 use crate::api::resource::{self, AutoInstrumentationStatus as Status};
 use crate::api::settings::Settings;
-use crate::api::{crd, names};
 use crate::inject::engine::Engine;
-use crate::webhook::configurations::{Found, Resources};
+use crate::webhook::configurations::{Found, Resources, api_resource};
 use crate::webhook::events::{Events, Notice};
+use futures::future::OptionFuture;
 use futures::stream::{self, BoxStream, SelectAll, StreamExt};
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
-use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
-use kube::core::{GroupVersionKind, PartialObjectMeta};
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
 use kube::{Client, ResourceExt};
@@ -96,11 +97,7 @@ impl Controller {
 
     /// Writes a status; the version that the resource has then.
     async fn write(&self, found: &Found, status: &Status) -> Result<String, kube::Error> {
-        let kind = ApiResource::from_gvk_with_plural(
-            &GroupVersionKind::gvk(names::GROUP, names::VERSION, names::KIND),
-            crd::PLURAL,
-        );
-        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &found.id.0, &kind);
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &found.id.0, &api_resource());
         let params = PatchParams { field_manager: Some(self.field_manager.clone()), ..PatchParams::default() };
         let patch = Patch::Merge(patch(&found.version, status));
         Ok(api.patch_status(&found.id.1, &params, &patch).await?.resource_version().unwrap_or_default())
@@ -145,12 +142,6 @@ impl Work {
         self.synced = vec![false; pod_events.len()];
         let mut resources = self.controller.resources.clone();
         loop {
-            let due = async {
-                match self.due {
-                    Some(at) => sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 Some((watch, event)) = pod_events.next() => match event {
                     Ok(event) => self.take(watch, &event),
@@ -160,7 +151,7 @@ impl Work {
                     Ok(()) => self.look_at(Instant::now() + SOON),
                     Err(_) => return,
                 },
-                () = due => {
+                Some(()) = OptionFuture::from(self.due.map(sleep_until)) => {
                     self.due = None;
                     let now = resources.borrow_and_update().clone();
                     self.round(&now).await;

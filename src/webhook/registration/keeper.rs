@@ -7,13 +7,15 @@ use super::pace::Pace;
 use super::told;
 use crate::api::settings::WebhookSettings;
 use crate::webhook::certificates::registered::Registered;
+use crate::webhook::events::reporter;
 use futures::StreamExt;
+use futures::future::OptionFuture;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::WatchStreamExt;
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::watcher::watch_object;
 use kube::{Client, ResourceExt};
 use serde_json::Value as Json;
@@ -58,20 +60,13 @@ pub async fn keep(
     let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
     let mut ours = pin!(watch_object(api.clone(), &settings.config_name).default_backoff());
     let mut originals = pin!(watch_object(api.clone(), original::CONFIGURATION).default_backoff());
-    let reporter = Reporter { controller: "prelit.openlit.io/webhook".to_owned(), instance: None };
-    let events = Recorder::new(client.clone(), reporter);
+    let events = Recorder::new(client.clone(), reporter(None));
     let mut keeper = Keeper { client, api, events, settings, confirmed: false, warned: Vec::new() };
     // What was seen; None until it was looked for.
     let (mut found, mut original) = (None, None);
     let mut pace = Pace::default();
     let mut due = None;
     loop {
-        let rested = async {
-            match due {
-                Some(at) => sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             Some(event) = ours.next() => match event {
                 Ok(object) => {
@@ -86,8 +81,8 @@ pub async fn keep(
                 Err(error) => tracing::warn!(%error, "the original operator's webhook configuration cannot be watched; trying again"),
             },
             changed = leads.changed() => if changed.is_err() { return },
-            Ok(()) = change(&mut bundle) => {},
-            () = rested => {},
+            Some(Ok(())) = OptionFuture::from(bundle.as_mut().map(watch::Receiver::changed)) => {},
+            Some(()) = OptionFuture::from(due.map(sleep_until)) => {},
         }
         due = None;
         if !*leads.borrow() {
@@ -120,14 +115,6 @@ pub async fn keep(
                 }
             }
         }
-    }
-}
-
-/// Waits for another bundle; for ever, if nobody says one.
-async fn change(bundle: &mut Option<watch::Receiver<Vec<u8>>>) -> Result<(), watch::error::RecvError> {
-    match bundle {
-        Some(bundle) => bundle.changed().await,
-        None => std::future::pending().await,
     }
 }
 
