@@ -12,6 +12,8 @@ pub const KIND: &str = "AutoInstrumentation";
 pub const LABEL_INSTRUMENT: &str = "openlit.io/instrument";
 /// Label or annotation: `"true"` opts a pod template out.
 pub const SKIP: &str = "openlit.io/skip";
+/// The annotation of a mirror pod: what a kubelet shows the API server of a static pod. Kubernetes' `ConfigMirrorAnnotationKey`.
+pub const ANNOTATION_MIRROR: &str = "kubernetes.io/config.mirror";
 /// Annotation: what we did to this template, and what it takes to undo it.
 pub const ANNOTATION_INJECTION: &str = "openlit.io/injection";
 /// Annotation: containers to leave alone, by name, separated by commas.

@@ -59,6 +59,7 @@ reasons! {
     NotSelected, "not-selected", Info, "no AutoInstrumentation selects this pod template and it does not carry the label openlit.io/instrument: \"true\"", "add the label to the pod template (spec.template.metadata.labels), or an AutoInstrumentation whose selector matches";
     OptedOut, "opted-out", Info, "the pod template opts out", "remove openlit.io/instrument: \"false\" or openlit.io/skip: \"true\" to instrument it";
     ConfigurationPassedOver, "configuration-passed-over", Info, "every AutoInstrumentation that selects this pod template ignores it, is disabled or is invalid", "look at the `ignore`, `enabled` and status of the named resources";
+    MirrorPod, "mirror-pod", Info, "the pod only mirrors a static pod, which runs as its node's files say", "inject into the manifest on the node";
     NamespaceExcluded, "namespace-excluded", Info, "pods of this namespace are never instrumented", "move the workload to another namespace";
     NoPodTemplate, "no-pod-template", Info, "this kind only refers to a pod template that stands elsewhere", "instrument the workload that it refers to";
     KnativeFeatures, "knative-features", Info, "Knative refuses init containers and field references unless its feature flags are on, so its pods are left to the webhook", "turn on kubernetes.podspec-init-containers, -fieldref and -volumes-emptydir in config-features and set OPENLIT_KNATIVE=render";

@@ -5,6 +5,7 @@
 //! | 1 | template label `openlit.io/instrument: "false"` | `opted-out` |
 //! | | template label or annotation `openlit.io/skip: "true"` | `opted-out` |
 //! | | workload label `openlit.io/instrument: "false"` | `opted-out`, note `label-on-workload` |
+//! | – | annotation `kubernetes.io/config.mirror` | `mirror-pod` |
 //! | – | a namespace that is left out | `namespace-excluded` |
 //! | 2 | a resource of the workload's namespace matches | that resource |
 //! | | a resource of the global namespace matches | that resource |
@@ -159,6 +160,9 @@ fn decide(
         let detail = format!("label {}: \"false\" on the workload", names::LABEL_INSTRUMENT);
         notes.push((Reason::LabelOnWorkload, detail.clone()));
         return Selected::No(Reason::OptedOut, detail);
+    }
+    if template.annotation(names::ANNOTATION_MIRROR).is_some() {
+        return Selected::No(Reason::MirrorPod, String::new());
     }
     let namespace = subject.namespace.unwrap_or_default();
     if EXCLUDED_NAMESPACES.contains(&namespace) || !namespace.is_empty() && namespaces.own == Some(namespace) {

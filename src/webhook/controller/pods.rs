@@ -275,6 +275,9 @@ fn example(pod: &ObjectMeta) -> String {
         if key == names::ANNOTATION_INJECTION {
             return Some((key, Value::text(digest_of(value))));
         }
+        if key == names::ANNOTATION_MIRROR {
+            return Some((key, Value::text("")));
+        }
         let is_asked = select::OPT_OUTS.iter().any(|out| out.annotation && out.key == key);
         is_asked.then(|| (key, Value::text(value)))
     });

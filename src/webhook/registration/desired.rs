@@ -144,15 +144,18 @@ fn is_ours(expression: &Json) -> bool {
                 && values.iter().zip(EXCLUDED_NAMESPACES).all(|(value, excluded)| value == excluded))
 }
 
-/// Pods about which the API server need not ask, since the answer would be nothing: they carry an injection, or opt out.
+/// Pods about which the API server need not ask, since the answer would be nothing: they carry an injection,
+/// mirror a static pod, or opt out.
 /// An expression that fails would count as our failure: nothing is read that need not be there.
 fn conditions() -> Json {
     let lacks = |map: &str, key: &str, rest: &str| {
         format!("!has(object.metadata.{map}) || !('{key}' in object.metadata.{map}){rest}")
     };
-    let carries = json!({
-        "name": "not-injected.openlit.io", "expression": lacks("annotations", names::ANNOTATION_INJECTION, ""),
-    });
+    let lacks_annotation = |name: &str, key| json!({ "name": name, "expression": lacks("annotations", key, "") });
+    let of_pods = [
+        lacks_annotation("not-injected.openlit.io", names::ANNOTATION_INJECTION),
+        lacks_annotation("no-mirror.openlit.io", names::ANNOTATION_MIRROR),
+    ];
     let opts_out = OPT_OUTS.iter().map(|opt_out| {
         let (kind, map) = if opt_out.annotation { ("annotation", "annotations") } else { ("label", "labels") };
         let word = opt_out.key.rsplit('/').next().unwrap_or_default();
@@ -162,7 +165,7 @@ fn conditions() -> Json {
             "expression": lacks(map, opt_out.key, &differs),
         })
     });
-    std::iter::once(carries).chain(opts_out).collect()
+    of_pods.into_iter().chain(opts_out).collect()
 }
 
 /// What is to be applied over what was found: our fields, with what others have put where only one can write, and for

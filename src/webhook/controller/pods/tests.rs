@@ -82,6 +82,13 @@ fn what_is_known_to_the_engine_alone_decides() {
     skip.metadata.annotations.as_mut().unwrap().insert(names::SKIP.into(), "true".into());
     pods.take(0, &Event::Apply(skip));
     assert_eq!(counted(&mut pods, &both, &high.id), [1, 0, 0, 1]);
+    // So does a mirror pod, whatever its digest is.
+    for (name, digest) in [("c", "0b1b"), ("d", "9f8e")] {
+        let mut mirror = pod("prod", name, &json!({"app": "chat"}), None);
+        mirror.metadata.annotations.as_mut().unwrap().insert(names::ANNOTATION_MIRROR.into(), digest.into());
+        pods.take(0, &Event::Apply(mirror));
+    }
+    assert_eq!((counted(&mut pods, &both, &high.id), pods.groups()), ([1, 0, 0, 1], 3));
 }
 
 #[test]

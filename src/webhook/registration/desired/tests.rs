@@ -193,6 +193,7 @@ fn the_conditions_are_the_rules_of_the_engine() {
         all,
         [
             "!has(object.metadata.annotations) || !('openlit.io/injection' in object.metadata.annotations)",
+            "!has(object.metadata.annotations) || !('kubernetes.io/config.mirror' in object.metadata.annotations)",
             &label("openlit.io/instrument", "false"),
             &label("openlit.io/skip", "true"),
             &label("openlit.io/skip", "true").replace("labels", "annotations"),
