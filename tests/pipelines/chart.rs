@@ -195,13 +195,14 @@ fn every_value_has_an_effect(chart: &Chart<'_>) {
     }
     for (path, value, absent) in [
         ("serviceAccount.create", json!(false), "ServiceAccount/openlit-operator"),
-        ("rbac.create", json!(false), "ClusterRole/openlit-operator"),
         ("crd.install", json!(false), "CustomResourceDefinition/autoinstrumentations.openlit.io"),
     ] {
         without.get(absent);
         let names = chart.with(&nested(path, &value)).names();
         assert!(!names.iter().any(|name| name == absent), "{path}: {names:?}");
     }
+    let yours = chart.with(&json!({ "rbac": { "create": false, "clusterRoleName": "yours" } }));
+    assert!(!yours.names().iter().any(|name| name.contains("Role")), "{:?}", yours.names());
     let budget = "PodDisruptionBudget/openlit-operator";
     let none = chart.with(&json!({ "deployment": { "replicas": 2 }, "podDisruptionBudget": { "create": false } }));
     assert!(!none.names().iter().any(|name| name == budget));
@@ -293,7 +294,7 @@ fn some_namespaces_only(chart: &Chart<'_>) {
     };
     let all = ["autoinstrumentations", "autoinstrumentations/status", "pods", "events"];
     assert_eq!((grants("prod"), grants("shop")), (all.map(str::to_owned).to_vec(), all.map(str::to_owned).to_vec()));
-    assert_eq!(grants("openlit"), ["autoinstrumentations", "autoinstrumentations/status", "events"]);
+    assert_eq!(grants("openlit"), ["autoinstrumentations", "events"]);
     assert_eq!(grants("default"), ["events"]);
 }
 

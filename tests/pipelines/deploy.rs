@@ -170,7 +170,10 @@ fn high_availability(place: &Place) {
     assert_eq!(apart["podAffinityTerm"]["labelSelector"], *selector);
     assert_eq!(pod["topologySpreadConstraints"][0]["labelSelector"], *selector);
     let budget = &objects.get("PodDisruptionBudget/openlit-operator")["spec"];
-    assert_eq!(*budget, json!({ "minAvailable": 1, "selector": selector }));
+    assert_eq!(
+        *budget,
+        json!({ "minAvailable": 1, "selector": selector, "unhealthyPodEvictionPolicy": "AlwaysAllow" })
+    );
 }
 
 fn cert_manager(place: &Place) {

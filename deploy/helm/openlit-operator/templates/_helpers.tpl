@@ -14,7 +14,12 @@
 {{- define "operator.service" -}}{{ default (printf "%s-webhook" (include "operator.name" .)) .Values.webhook.service.name }}{{- end -}}
 {{- define "operator.secret" -}}{{ default (printf "%s-certs" (include "operator.name" .)) .Values.tls.secretName }}{{- end -}}
 {{- define "operator.configuration" -}}{{ default (include "operator.name" .) .Values.webhook.configName }}{{- end -}}
-{{- define "operator.clusterRole" -}}{{ default (include "operator.name" .) .Values.rbac.clusterRoleName }}{{- end -}}
+{{- define "operator.clusterRole" -}}
+{{- if not (or .Values.rbac.create .Values.rbac.clusterRoleName) -}}
+{{- fail "rbac.create is false: expected rbac.clusterRoleName, the ClusterRole that you have made; it owns the registration of the webhook" -}}
+{{- end -}}
+{{- default (include "operator.name" .) .Values.rbac.clusterRoleName -}}
+{{- end -}}
 
 {{- define "operator.account" -}}
 {{- if .Values.serviceAccount.create -}}
