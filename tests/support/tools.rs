@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What is looked for. `helm3` and `helm4` are found as `helm`, too.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 13] = [
     "kustomize",
     "helm3",
     "helm4",
@@ -20,6 +20,8 @@ const NAMES: [&str; 11] = [
     "go",
     "argocd-cmp-server",
     "argocd-cmp-client",
+    "x86_64-linux-gnu-gcc",
+    "aarch64-linux-gnu-gcc",
 ];
 
 /// The programs of a control plane, which lie together in a folder of their own.
