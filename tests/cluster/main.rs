@@ -17,15 +17,18 @@ mod control_plane;
 mod credentials;
 mod definition;
 mod harness;
+mod kubelet;
 #[allow(dead_code, reason = "the pipelines use all of it")]
 #[path = "../support/place.rs"]
 mod place;
 mod pods;
+mod probe;
 mod process;
 mod replicas;
 #[allow(dead_code, reason = "the pipelines use all of it")]
 #[path = "../support/shell.rs"]
 mod shell;
+mod side_by_side;
 #[allow(dead_code, reason = "the goldens use all of it")]
 #[path = "../support/mod.rs"]
 mod support;
@@ -43,8 +46,15 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let ground = Ground { apart: apart::enter(), tools: Tools::find() };
-    let modules: [fn(&Ground) -> Vec<Trial>; 6] =
-        [harness::trials, definition::trials, workloads::trials, applications::trials, pods::trials, webhook::trials];
+    let modules: [fn(&Ground) -> Vec<Trial>; 7] = [
+        harness::trials,
+        definition::trials,
+        workloads::trials,
+        applications::trials,
+        pods::trials,
+        webhook::trials,
+        side_by_side::trials,
+    ];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }
@@ -58,8 +68,13 @@ struct Ground {
 impl Ground {
     /// A test in a place of its own, which can start control planes.
     fn trial(&self, name: &str, test: fn(&Place)) -> Trial {
+        self.trial_with(name, &[], test)
+    }
+
+    /// The same, with further tools.
+    fn trial_with(&self, name: &str, further: &[&str], test: fn(&Place)) -> Trial {
         match &self.apart {
-            Ok(()) => self.tools.trial(name, &NEEDS, test),
+            Ok(()) => self.tools.trial(name, &[&NEEDS, further].concat(), test),
             Err(why) => tools::skipped(name, why.clone()),
         }
     }
