@@ -18,6 +18,7 @@ mod credentials;
 mod definition;
 mod harness;
 mod kubelet;
+mod leftovers;
 #[allow(dead_code, reason = "the pipelines use all of it")]
 #[path = "../support/place.rs"]
 mod place;
@@ -46,7 +47,7 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let ground = Ground { apart: apart::enter(), tools: Tools::find() };
-    let modules: [fn(&Ground) -> Vec<Trial>; 7] = [
+    let modules: [fn(&Ground) -> Vec<Trial>; 8] = [
         harness::trials,
         definition::trials,
         workloads::trials,
@@ -54,6 +55,7 @@ fn main() {
         pods::trials,
         webhook::trials,
         side_by_side::trials,
+        leftovers::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();
     libtest_mimic::run(&arguments, trials).exit();
