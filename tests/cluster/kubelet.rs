@@ -110,6 +110,10 @@ impl<'c> Installation<'c> {
             "metadata": {
                 "name": "replicas", "namespace": self.namespace,
                 "labels": { "kubernetes.io/service-name": services[0]["metadata"]["name"] },
+                "ownerReferences": [{
+                    "apiVersion": "v1", "kind": "Service",
+                    "name": services[0]["metadata"]["name"], "uid": services[0]["metadata"]["uid"],
+                }],
             },
             "addressType": "IPv4", "ports": [{ "name": port["name"], "port": target }], "endpoints": endpoints,
         });

@@ -25,6 +25,7 @@ mod place;
 mod pods;
 mod probe;
 mod process;
+mod removal;
 mod replicas;
 #[allow(dead_code, reason = "the pipelines use all of it")]
 #[path = "../support/shell.rs"]
@@ -47,7 +48,7 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let ground = Ground { apart: apart::enter(), tools: Tools::find() };
-    let modules: [fn(&Ground) -> Vec<Trial>; 8] = [
+    let modules: [fn(&Ground) -> Vec<Trial>; 9] = [
         harness::trials,
         definition::trials,
         workloads::trials,
@@ -56,6 +57,7 @@ fn main() {
         webhook::trials,
         side_by_side::trials,
         leftovers::trials,
+        removal::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();
     libtest_mimic::run(&arguments, trials).exit();

@@ -35,7 +35,7 @@ fn two_installations_share_nothing(place: &Place) {
         &format!("  WATCH_NAMESPACE: prod\n  OPENLIT_OTLP_ENDPOINT: {FIRST}"),
     );
     place.out("kubectl apply --server-side -k deploy/webhook/overlays/namespaced");
-    place.out("kubectl wait --for=condition=Established crd/autoinstrumentations.openlit.io");
+    control_plane.wait_until_defined();
     // The second by Helm, for `research`. Every other name is made of that of the release.
     place.out(&format!(
         "helm4 install second deploy/helm/openlit-operator --namespace ai --set crd.install=false \

@@ -18,7 +18,7 @@ pub fn trials(ground: &Ground) -> Vec<Trial> {
 fn pods_are_what_is_rendered(place: &Place) {
     let control_plane = ControlPlane::start(Controllers::All);
     control_plane.kubectl(&["apply", "--server-side", "-f", &format!("{ROOT}/deploy/openlit-operator.yaml")], "");
-    control_plane.kubectl(&["wait", "--for=condition=Established", "crd/autoinstrumentations.openlit.io"], "");
+    control_plane.wait_until_defined();
     control_plane.welcome(place, "apps");
     place.copy("testdata/cluster", "");
     place.out("kubectl create -f ai.yaml");
