@@ -19,6 +19,7 @@ mod definition;
 mod harness;
 mod kubelet;
 mod leftovers;
+mod permissions;
 #[allow(dead_code, reason = "the pipelines use all of it")]
 #[path = "../support/place.rs"]
 mod place;
@@ -48,7 +49,7 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let ground = Ground { apart: apart::enter(), tools: Tools::find() };
-    let modules: [fn(&Ground) -> Vec<Trial>; 9] = [
+    let modules: [fn(&Ground) -> Vec<Trial>; 10] = [
         harness::trials,
         definition::trials,
         workloads::trials,
@@ -58,6 +59,7 @@ fn main() {
         side_by_side::trials,
         leftovers::trials,
         removal::trials,
+        permissions::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();
     libtest_mimic::run(&arguments, trials).exit();
