@@ -19,6 +19,7 @@ mod definition;
 mod harness;
 mod kubelet;
 mod leftovers;
+mod namespaces;
 mod permissions;
 #[allow(dead_code, reason = "the pipelines use all of it")]
 #[path = "../support/place.rs"]
@@ -49,7 +50,7 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let ground = Ground { apart: apart::enter(), tools: Tools::find() };
-    let modules: [fn(&Ground) -> Vec<Trial>; 10] = [
+    let modules: [fn(&Ground) -> Vec<Trial>; 11] = [
         harness::trials,
         definition::trials,
         workloads::trials,
@@ -60,6 +61,7 @@ fn main() {
         leftovers::trials,
         removal::trials,
         permissions::trials,
+        namespaces::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();
     libtest_mimic::run(&arguments, trials).exit();
