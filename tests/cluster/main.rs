@@ -28,6 +28,7 @@ mod pods;
 mod probe;
 mod process;
 mod removal;
+mod repairs;
 mod replicas;
 #[allow(dead_code, reason = "the pipelines use all of it")]
 #[path = "../support/shell.rs"]
@@ -50,7 +51,7 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let ground = Ground { apart: apart::enter(), tools: Tools::find() };
-    let modules: [fn(&Ground) -> Vec<Trial>; 11] = [
+    let modules: [fn(&Ground) -> Vec<Trial>; 12] = [
         harness::trials,
         definition::trials,
         workloads::trials,
@@ -62,6 +63,7 @@ fn main() {
         removal::trials,
         permissions::trials,
         namespaces::trials,
+        repairs::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();
     libtest_mimic::run(&arguments, trials).exit();
