@@ -27,6 +27,7 @@ mod place;
 mod pods;
 mod probe;
 mod process;
+mod provided;
 mod removal;
 mod repairs;
 mod replicas;
@@ -51,7 +52,7 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let ground = Ground { apart: apart::enter(), tools: Tools::find() };
-    let modules: [fn(&Ground) -> Vec<Trial>; 12] = [
+    let modules: [fn(&Ground) -> Vec<Trial>; 13] = [
         harness::trials,
         definition::trials,
         workloads::trials,
@@ -64,6 +65,7 @@ fn main() {
         permissions::trials,
         namespaces::trials,
         repairs::trials,
+        provided::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();
     libtest_mimic::run(&arguments, trials).exit();

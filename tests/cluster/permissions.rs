@@ -203,7 +203,7 @@ fn of_every_overlay(place: &Place) {
 }
 
 /// Definitions of what the overlay asks of cert-manager, which take everything.
-fn stand_ins() -> String {
+pub fn stand_ins() -> String {
     let definition = |plural: &str, kind: &str| {
         let schema = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
         json!({
