@@ -50,8 +50,15 @@ impl<'c> Installation<'c> {
         pods
     }
 
-    /// Runs one of the pods at an address; nothing is in its environment but what the pod says.
+    /// Runs one of the pods at an address.
     pub fn run(&self, place: &Place, pod: &Value, address: &'static str) -> Replica {
+        let name = pod["metadata"]["name"].as_str().unwrap();
+        let mut command = self.command(place, pod, address);
+        Replica { process: Process::start(&mut command, &place.path(""), name), address }
+    }
+
+    /// How a pod is run; nothing is in its environment but what it says.
+    pub fn command(&self, place: &Place, pod: &Value, address: &str) -> Command {
         let name = pod["metadata"]["name"].as_str().unwrap();
         let spec = &pod["spec"];
         let container = &spec["containers"][0];
@@ -75,7 +82,7 @@ impl<'c> Installation<'c> {
         }
         let mut replica = Command::new(env!("CARGO_BIN_EXE_prelit"));
         replica.args(&command[1..]).args(["--bind", address]).env_clear().envs(environment).env("KUBECONFIG", config);
-        Replica { process: Process::start(&mut replica, &place.path(""), name), address }
+        replica
     }
 
     /// Runs the one pod that there is, and leads the Service to it as soon as it is ready.

@@ -13,6 +13,7 @@
 
 mod apart;
 mod applications;
+mod beginning;
 mod control_plane;
 mod credentials;
 mod definition;
@@ -52,7 +53,7 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let ground = Ground { apart: apart::enter(), tools: Tools::find() };
-    let modules: [fn(&Ground) -> Vec<Trial>; 13] = [
+    let modules: [fn(&Ground) -> Vec<Trial>; 14] = [
         harness::trials,
         definition::trials,
         workloads::trials,
@@ -66,6 +67,7 @@ fn main() {
         namespaces::trials,
         repairs::trials,
         provided::trials,
+        beginning::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();
     libtest_mimic::run(&arguments, trials).exit();
