@@ -38,7 +38,7 @@ fn two_installations_share_nothing(place: &Place) {
     control_plane.wait_until_defined();
     // The second by Helm, for `research`. Every other name is made of that of the release.
     place.out(&format!(
-        "helm4 install second deploy/helm/openlit-operator --namespace ai --set crd.install=false \
+        "helm4 install second deploy/helm/openlit-operator --namespace ai --create-namespace --set crd.install=false \
          --set multiOperator.watchNamespace=research --set settings.OPENLIT_OTLP_ENDPOINT={SECOND}"
     ));
     let first = Installation::of_manifests(&control_plane);
