@@ -176,7 +176,7 @@ fn of_the_secret(place: &Place) {
     for (what, edit) in [
         ("a key that is none", written(&[("tls.key", "-----BEGIN".to_owned())])),
         ("a leaf of somebody else", written(&[leaf.clone(), key.clone()])),
-        ("a CA of somebody else", written(&[authority.clone()])),
+        ("a CA of somebody else", written(std::slice::from_ref(&authority))),
         ("a foreign leaf and CA", written(&[authority, leaf, key])),
         ("an expired leaf and CA", written(&expired)),
         ("without the key of the CA", json!({ "data": { "ca.key": null } }).to_string()),

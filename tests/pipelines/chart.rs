@@ -293,7 +293,7 @@ fn some_namespaces_only(chart: &Chart<'_>) {
     };
     let all = ["autoinstrumentations", "autoinstrumentations/status", "pods", "events"];
     assert_eq!((grants("prod"), grants("shop")), (all.map(str::to_owned).to_vec(), all.map(str::to_owned).to_vec()));
-    assert_eq!(grants("openlit"), ["autoinstrumentations", "autoinstrumentations/status", "events"]);
+    assert_eq!(grants("openlit"), ["autoinstrumentations"]);
     assert_eq!(grants("default"), ["events"]);
 }
 
