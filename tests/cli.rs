@@ -437,6 +437,29 @@ mod formats {
     }
 }
 
+#[cfg(feature = "webhook")]
+#[test]
+fn the_webhook_says_all_that_is_wrong_with_its_settings_at_once() {
+    let given = [
+        ("CERT_MODE", "provided"),
+        ("LOG_LEVEL", "loud"),
+        ("METRICS_PORT", "8081"),
+        ("OPENLIT_OTLP_ENDPOINT", "ftp://collector"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "key=4711\nother"),
+        ("WATCH_NAMESPACE", "Prod"),
+        ("WEBHOOK_FAILURE_POLICY", "Never"),
+    ];
+    let mut command = Command::cargo_bin("prelit").unwrap();
+    let output = command.arg("webhook").env_clear().envs(given).output().unwrap();
+    assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""), "{}", stderr(&output));
+    let said: Vec<&str> = stderr(&output).lines().collect();
+    assert_eq!(said.len(), given.len(), "{said:?}");
+    for ((name, _), said) in given.iter().zip(&said) {
+        assert!(said.starts_with(&format!("prelit: {name}: found ")), "{said}");
+    }
+    assert!(!stderr(&output).contains("4711"), "{}", stderr(&output));
+}
+
 #[test]
 fn a_check_of_nothing_does_not_pass() {
     for nothing in ["", "# a build that failed\n---\n"] {

@@ -5,7 +5,7 @@
 
 use super::credentials::Credentials;
 use super::place::{Place, ROOT, Run};
-use super::process::Process;
+use super::process::{Process, wait_until};
 use super::tools::Tools;
 use serde_json::json;
 use std::fs;
@@ -90,7 +90,16 @@ impl ControlPlane {
     /// Adds our definition, and waits until it is served.
     pub fn define(&self) {
         self.kubectl(&["apply", "-f", &format!("{ROOT}/deploy/crds")], "");
-        self.kubectl(&["wait", "--for=condition=Established", "crd/autoinstrumentations.openlit.io"], "");
+        self.wait_until_defined();
+    }
+
+    /// Waits until our definition is served. (`kubectl wait` fails on one that has no condition yet.)
+    pub fn wait_until_defined(&self) {
+        let established = "{.status.conditions[?(@.type=='Established')].status}";
+        let output = format!("--output=jsonpath={established}");
+        wait_until("the definition is served", || {
+            self.kubectl(&["get", "crd", "autoinstrumentations.openlit.io", &output], "").stdout == "True"
+        });
     }
 
     /// Makes a namespace, and the `kubectl` of a place the administrator in it.

@@ -13,20 +13,30 @@
 
 mod apart;
 mod applications;
+mod beginning;
 mod control_plane;
 mod credentials;
 mod definition;
 mod harness;
+mod kubelet;
+mod leftovers;
+mod namespaces;
+mod permissions;
 #[allow(dead_code, reason = "the pipelines use all of it")]
 #[path = "../support/place.rs"]
 mod place;
 mod pods;
+mod probe;
 mod process;
+mod provided;
 mod readme;
+mod removal;
+mod repairs;
 mod replicas;
 #[allow(dead_code, reason = "the pipelines use all of it")]
 #[path = "../support/shell.rs"]
 mod shell;
+mod side_by_side;
 #[allow(dead_code, reason = "the goldens use all of it")]
 #[path = "../support/mod.rs"]
 mod support;
@@ -44,13 +54,21 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let ground = Ground { apart: apart::enter(), tools: Tools::find() };
-    let modules: [fn(&Ground) -> Vec<Trial>; 7] = [
+    let modules: &[fn(&Ground) -> Vec<Trial>] = &[
         harness::trials,
         definition::trials,
         workloads::trials,
         applications::trials,
         pods::trials,
         webhook::trials,
+        side_by_side::trials,
+        leftovers::trials,
+        removal::trials,
+        permissions::trials,
+        namespaces::trials,
+        repairs::trials,
+        provided::trials,
+        beginning::trials,
         readme::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();
@@ -66,8 +84,13 @@ struct Ground {
 impl Ground {
     /// A test in a place of its own, which can start control planes.
     fn trial(&self, name: &str, test: fn(&Place)) -> Trial {
+        self.trial_with(name, &[], test)
+    }
+
+    /// The same, with further tools.
+    fn trial_with(&self, name: &str, further: &[&str], test: fn(&Place)) -> Trial {
         match &self.apart {
-            Ok(()) => self.tools.trial(name, &NEEDS, test),
+            Ok(()) => self.tools.trial(name, &[&NEEDS, further].concat(), test),
             Err(why) => tools::skipped(name, why.clone()),
         }
     }

@@ -5,6 +5,7 @@
 use super::Ground;
 use super::control_plane::{ControlPlane, Controllers};
 use super::place::{Place, ROOT};
+use super::probe::wait_until_injected;
 use super::process::PATIENCE;
 use super::replicas::{Replica, endpoints};
 use super::shell::settle;
@@ -36,7 +37,7 @@ fn a_new_user_sees_what_is_shown(place: &Place) {
     let mut replica = Replica::start(&control_plane, &place.path(""), "replica-1", "10.99.2.1");
     endpoints(&control_plane, &[replica.address]);
     replica.wait_until_ready();
-    place.wait_until_reviewed();
+    wait_until_injected(place, "apps");
 
     let mut lines = section.lines().peekable();
     let mut shown = String::new();

@@ -1,8 +1,7 @@
-//! Replicas of the webhook, as the cluster would run them.
+//! Replicas of the webhook as their pods would run them, and what the machines of a cluster would say of them.
 
 use super::control_plane::ControlPlane;
-use super::place::Place;
-use super::process::{Process, wait_until};
+use super::process::Process;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -11,7 +10,7 @@ use std::process::Command;
 
 /// One replica, as its pod would run it.
 pub struct Replica {
-    process: Process,
+    pub process: Process,
     pub address: &'static str,
 }
 
@@ -54,20 +53,4 @@ pub fn endpoints(control_plane: &ControlPlane, addresses: &[&str]) {
         "addressType": "IPv4", "ports": [{ "name": "webhook", "port": 9443 }], "endpoints": endpoints,
     });
     control_plane.kubectl(&["apply", "--server-side", "-f", "-"], &slice.to_string());
-}
-
-impl Place {
-    /// Waits until pods of its namespace are reviewed: the API server takes a moment to hear of a new webhook.
-    pub fn wait_until_reviewed(&self) {
-        let probe = json!({
-            "apiVersion": "v1", "kind": "Pod",
-            "metadata": { "name": "probe", "labels": { "openlit.io/instrument": "true" } },
-            "spec": { "containers": [{ "name": "app", "image": "python:3.11" }] },
-        });
-        self.write("probe.json", probe.to_string());
-        wait_until("reviews are asked for", || {
-            self.out("kubectl create --dry-run=server --output=json --filename probe.json")
-                .contains("openlit.io/injection")
-        });
-    }
 }

@@ -5,6 +5,7 @@ use super::Ground;
 use super::control_plane::{ControlPlane, Controllers};
 use super::place::{Place, ROOT};
 use super::pods::each_workload_has_its_pod;
+use super::probe::wait_until_injected;
 use super::process::wait_until;
 use super::replicas::{Replica, endpoints, get};
 use super::support::manifest::unordered;
@@ -18,7 +19,7 @@ pub fn trials(ground: &Ground) -> Vec<Trial> {
 fn pods_are_what_is_rendered(place: &Place) {
     let control_plane = ControlPlane::start(Controllers::All);
     control_plane.kubectl(&["apply", "--server-side", "-f", &format!("{ROOT}/deploy/openlit-operator.yaml")], "");
-    control_plane.kubectl(&["wait", "--for=condition=Established", "crd/autoinstrumentations.openlit.io"], "");
+    control_plane.wait_until_defined();
     control_plane.welcome(place, "apps");
     place.copy("testdata/cluster", "");
     place.out("kubectl create -f ai.yaml");
@@ -28,7 +29,7 @@ fn pods_are_what_is_rendered(place: &Place) {
 
     place.write("node.json", json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": "n" } }).to_string());
     place.out("kubectl create -f node.json && kubectl taint node n node.kubernetes.io/not-ready:NoSchedule-");
-    place.wait_until_reviewed();
+    wait_until_injected(place, "apps");
 
     place.out("kubectl apply -f workloads.yaml");
     place.out("kubectl create job cronjob-29000000 --from=cronjob/cronjob");

@@ -120,7 +120,9 @@ impl Keeper {
         state.seen.see(data.as_ref(), &self.service, Instant::now());
         let found = &state.seen.found;
         let problems = [&found.problems[..], &found.check_time(OffsetDateTime::now_utc())].concat();
-        if !problems.is_empty() {
+        // That there is none when we begin is how every installation begins.
+        let begins = secret.is_none() && !state.known;
+        if !problems.is_empty() && !begins {
             warn!(
                 secret = self.secret,
                 problems = problem::list(&problems),

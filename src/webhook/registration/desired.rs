@@ -198,6 +198,17 @@ pub fn merged(found: Option<&Json>, desired: &Json) -> Json {
     merged
 }
 
+/// The strategic merge patch that takes a URL away, if somebody has put one where we are reached by our Service: only one of
+/// both may be there, and applying takes nothing away that is another's.
+pub fn without_url(found: &Json, desired: &Json) -> Option<Json> {
+    webhook(found, WEBHOOK)?["clientConfig"].get("url")?;
+    let service = &desired["webhooks"][0]["clientConfig"]["service"];
+    Some(json!({
+        "metadata": { "resourceVersion": found["metadata"]["resourceVersion"] },
+        "webhooks": [{ "name": WEBHOOK, "clientConfig": { "url": null, "service": service } }],
+    }))
+}
+
 /// What is to be applied, if what was found does not say it all already. What else it says does not matter: defaults of
 /// the API server, and fields of others.
 pub fn needed(found: Option<&Json>, desired: &Json) -> Option<Json> {

@@ -178,6 +178,11 @@ impl Keeper {
             self.once(&format!("Kubernetes {server} is not supported: {} is the oldest that is", Version::OLDEST));
         }
         let desired = desired::desired(&self.settings, server, wanted, &self.owner().await?);
+        if let Some(patch) = found.and_then(|found| desired::without_url(found, &desired)) {
+            // What was written is seen, and then applied over.
+            self.api.patch(&self.settings.config_name, &PatchParams::default(), &Patch::Strategic(patch)).await?;
+            return Ok(true);
+        }
         let patch =
             if self.confirmed { desired::needed(found, &desired) } else { Some(desired::merged(found, &desired)) };
         let Some(patch) = patch else { return Ok(false) };

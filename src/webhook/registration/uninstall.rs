@@ -15,7 +15,10 @@ use time::OffsetDateTime;
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// A replica would make it all again.
-    #[error("{0} leads, and would make it all again: delete the Deployment first, and wait until its pods are gone")]
+    #[error(
+        "{0} leads, and would make it all again: delete the Deployment first, and wait until its pods are gone; if it was \
+         killed, until its Lease ends, which takes seconds"
+    )]
     Runs(String),
     /// The API server refuses.
     #[error("the {what} cannot be deleted: {}", told(.error))]

@@ -95,6 +95,24 @@ fn every_field_of_ours_is_repaired() {
 }
 
 #[test]
+fn a_url_in_place_of_our_service_goes_before_anything_is_applied() {
+    assert_eq!(without_url(&found(), &wanted()), None);
+    let found = changed(|found| {
+        let client = found["webhooks"][0]["clientConfig"].as_object_mut().unwrap();
+        client.remove("service");
+        client.insert("url".to_owned(), json!("https://example.com/mutate"));
+    });
+    let patch = without_url(&found, &wanted()).unwrap();
+    assert_eq!(patch["metadata"]["resourceVersion"], found["metadata"]["resourceVersion"]);
+    assert_eq!(patch["webhooks"][0]["name"], WEBHOOK);
+    let client = &patch["webhooks"][0]["clientConfig"];
+    assert_eq!(
+        (&client["url"], &client["service"]),
+        (&json!(null), &wanted()["webhooks"][0]["clientConfig"]["service"])
+    );
+}
+
+#[test]
 fn what_others_write_beside_it_stays() {
     let found = changed(|found| {
         found["metadata"]["labels"]["team"] = json!("platform");
