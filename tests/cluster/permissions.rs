@@ -79,7 +79,7 @@ impl Case<'_> {
             }
             let granted = !which.starts_with("all")
                 || self.watched.is_none_or(|watched| watched == namespace)
-                || which.contains("the global one") && own
+                || (which.contains("the global one") || which.contains("the own one")) && own
                 || which.contains("`default`") && namespace == "default";
             let name = which.strip_prefix('`').map_or("", |name| name.trim_end_matches('`'));
             let here = self.names.iter().find(|(of_table, _)| *of_table == format!("{resource} {name}"));
