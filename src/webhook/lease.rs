@@ -15,6 +15,9 @@ const GRACE: u64 = 5;
 /// How long to wait for an API server that does not answer.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How long one answer may take: so that there is time for a second attempt before the Lease ends.
+pub const PATIENCE: Duration = Duration::from_secs(3);
+
 /// Tries to lead for as long as somebody listens, and gives the Lease back then.
 pub async fn lead(client: Client, namespace: String, name: String, identity: String, leads: watch::Sender<bool>) {
     while !leads.is_closed() {

@@ -1,6 +1,7 @@
 //! The admission webhook: the same engine, for pods that did not come through Git. Reviews in and answers out; its own
 //! certificates; its registration with the API server; the statuses of the resources. Knows no rule of injection.
 
+pub mod api_server;
 pub mod certificates;
 pub mod configurations;
 pub mod controller;

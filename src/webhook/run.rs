@@ -13,7 +13,7 @@ use super::metrics::Metrics;
 use super::registration::desired;
 use super::routes::{Readiness, Reviewer};
 use super::server::{Limits, serve};
-use super::{events, lease, registration, routes};
+use super::{api_server, events, lease, registration, routes};
 use crate::api::settings::{CertMode, Settings, WebhookSettings};
 use axum::Router;
 use kube::{Client, Config};
@@ -105,7 +105,10 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
     open(health, None, routes::probes(readiness, level));
     open(numbers, None, routes::metrics(Arc::clone(&metrics)));
 
-    let client = connect().await?;
+    let config = Config::infer().await?;
+    let client = api_server::client(config.clone())?;
+    let in_haste = api_server::client_in_haste(config, lease::PATIENCE)?;
+    connect(&client).await;
     let configurations = Configurations::new(&settings);
     let (events, notices) = events::Events::new();
     let deadline = Duration::from_secs(webhook.timeout_seconds.into()).mul_f64(0.8);
@@ -139,10 +142,15 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
             let registered = registered.subscribe();
             tokio::spawn(Provided { folder, service, serving, registered, wanted: Some(wanted) }.run())
         }
-        _ => tokio::spawn(keeper(webhook, service, serving, &leads, &registered, wanted).run(client.clone())),
+        _ => tokio::spawn(keeper(webhook, service, serving, &leads, &registered, wanted).run(client)),
     });
-    let lease =
-        tokio::spawn(lease::lead(client, webhook.namespace.clone(), LEASE.to_owned(), replica.identity.clone(), leads));
+    let lease = tokio::spawn(lease::lead(
+        in_haste,
+        webhook.namespace.clone(),
+        LEASE.to_owned(),
+        replica.identity.clone(),
+        leads,
+    ));
     tracing::info!(identity = replica.identity, version = env!("CARGO_PKG_VERSION"), "the webhook runs");
 
     told_to_end().await;
@@ -162,15 +170,14 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
     Ok(())
 }
 
-/// The client, once the API server answers.
-async fn connect() -> Result<Client, Trouble> {
-    let client = Client::try_from(Config::infer().await?)?;
+/// Waits until the API server answers.
+async fn connect(client: &Client) {
     let mut pause = FIRST_PAUSE;
     loop {
         match client.apiserver_version().await {
             Ok(version) => {
                 tracing::info!(version = version.git_version, "the API server answers");
-                return Ok(client);
+                return;
             }
             Err(error) => tracing::warn!(%error, "the API server does not answer; trying again"),
         }

@@ -6,6 +6,7 @@ use super::original::{self, Leftover};
 use super::pace::Pace;
 use super::told;
 use crate::api::settings::WebhookSettings;
+use crate::webhook::api_server::watch_object;
 use crate::webhook::certificates::registered::Registered;
 use crate::webhook::events::reporter;
 use futures::StreamExt;
@@ -14,9 +15,7 @@ use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::api::{Api, Patch, PatchParams};
-use kube::runtime::WatchStreamExt;
 use kube::runtime::events::{Event, EventType, Recorder};
-use kube::runtime::watcher::watch_object;
 use kube::{Client, ResourceExt};
 use serde_json::Value as Json;
 use std::pin::pin;
@@ -58,8 +57,8 @@ pub async fn keep(
     registered: watch::Sender<Registered>,
 ) {
     let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
-    let mut ours = pin!(watch_object(api.clone(), &settings.config_name).default_backoff());
-    let mut originals = pin!(watch_object(api.clone(), original::CONFIGURATION).default_backoff());
+    let mut ours = pin!(watch_object(api.clone(), &settings.config_name));
+    let mut originals = pin!(watch_object(api.clone(), original::CONFIGURATION));
     let events = Recorder::new(client.clone(), reporter(None));
     let mut keeper = Keeper { client, api, events, settings, confirmed: false, warned: Vec::new() };
     // What was seen; None until it was looked for.
