@@ -15,7 +15,7 @@ use std::fmt::Debug;
 use std::io;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tower::layer::layer_fn;
 use tower::{BoxError, Service};
 
@@ -59,6 +59,25 @@ fn built(mut config: Config, silence: Duration) -> kube::Result<Client> {
     // The time for which a connection was idle does not count.
     config.reset_reader_on_write = true;
     Ok(ClientBuilder::try_from(config)?.with_layer(&layer_fn(Timely)).build())
+}
+
+/// Waits until the API server answers. That it does not say its version to us is an answer, too.
+pub async fn answers(client: &Client) {
+    let mut pauses = Pauses::default();
+    loop {
+        match client.apiserver_version().await {
+            Ok(version) => {
+                tracing::info!(version = version.git_version, "the API server answers");
+                return;
+            }
+            Err(kube::Error::Api(status)) if status.code != 429 && status.code < 500 => {
+                tracing::info!(answer = status.message, "the API server answers, and does not say its version");
+                return;
+            }
+            Err(error) => tracing::warn!(%error, "the API server does not answer; trying again"),
+        }
+        sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
+    }
 }
 
 /// Lets each write be answered in time.

@@ -15,3 +15,5 @@ pub mod review;
 pub mod routes;
 pub mod run;
 pub mod server;
+pub mod signals;
+pub mod tasks;

@@ -27,6 +27,7 @@ mod replicas;
 #[allow(dead_code, reason = "the pipelines use all of it")]
 #[path = "../support/shell.rs"]
 mod shell;
+mod startup;
 #[allow(dead_code, reason = "the goldens use all of it")]
 #[path = "../support/mod.rs"]
 mod support;
@@ -44,13 +45,14 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let ground = Ground { apart: apart::enter(), tools: Tools::find() };
-    let modules: [fn(&Ground) -> Vec<Trial>; 7] = [
+    let modules: [fn(&Ground) -> Vec<Trial>; 8] = [
         harness::trials,
         definition::trials,
         workloads::trials,
         applications::trials,
         pods::trials,
         webhook::trials,
+        startup::trials,
         readme::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();

@@ -149,3 +149,16 @@ async fn an_answer_that_cannot_be_read_is_not_shown() {
     let error = Api::<Secret>::default_namespaced(refused).get("a").await.unwrap_err();
     assert!(told(&error).contains("no"), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_api_server_that_keeps_its_version_for_itself_answers_all_the_same() {
+    let refusals = Arc::new(Mutex::new(vec![403, 429, 503]));
+    let left = Arc::clone(&refusals);
+    let client = answered(move |_| {
+        let code = left.lock().unwrap().pop().unwrap();
+        let status = json!({ "kind": "Status", "code": code, "reason": "X", "message": "no", "status": "Failure" });
+        ready(Ok(Response::builder().status(code).body(Answer::from(status.to_string())).unwrap()))
+    });
+    timeout(Duration::from_secs(60), answers(&client)).await.expect("403 is an answer");
+    assert!(refusals.lock().unwrap().is_empty(), "429 and 503 are none");
+}

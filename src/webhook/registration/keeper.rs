@@ -172,7 +172,7 @@ impl Keeper {
         if wanted.is_some_and(<[u8]>::is_empty) {
             return Ok(false);
         }
-        let server = Version::of(&self.client.apiserver_version().await?);
+        let server = self.server().await?;
         if server < Version::OLDEST {
             self.once(&format!("Kubernetes {server} is not supported: {} is the oldest that is", Version::OLDEST));
         }
@@ -185,6 +185,18 @@ impl Keeper {
         self.confirmed = true;
         tracing::info!(name = self.settings.config_name, %server, "the webhook is registered");
         Ok(true)
+    }
+
+    /// The version of the API server. One that does not say it to us may be the oldest, and gets what that understands.
+    async fn server(&mut self) -> Result<Version, Trouble> {
+        match self.client.apiserver_version().await {
+            Ok(info) => Ok(Version::of(&info)),
+            Err(kube::Error::Api(status)) if matches!(status.code, 401 | 403) => {
+                self.once("the API server does not say its version to us (the ClusterRole grants it: nonResourceURLs, /version); no matchConditions are registered");
+                Ok(Version::OLDEST)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Our `ClusterRole`, as it is now: one that was made anew is another owner. Where it is gone, so is the installation,

@@ -1,0 +1,38 @@
+//! The webhook where it starts: in clusters that tell less.
+
+use super::Ground;
+use super::control_plane::{ControlPlane, Controllers};
+use super::place::{Place, ROOT};
+use super::replicas::Replica;
+use libtest_mimic::Trial;
+
+pub fn trials(ground: &Ground) -> Vec<Trial> {
+    vec![ground.trial("startup::a_version_that_is_not_told", a_version_that_is_not_told)]
+}
+
+/// Clusters that are locked tell their version to nobody who is not granted it: our role does, and without it the webhook is
+/// registered all the same.
+fn a_version_that_is_not_told(place: &Place) {
+    let control_plane = ControlPlane::start(Controllers::None);
+    control_plane.kubectl(&["apply", "--server-side", "-f", &format!("{ROOT}/deploy/openlit-operator.yaml")], "");
+    control_plane.kubectl(&["wait", "--for=condition=Established", "crd/autoinstrumentations.openlit.io"], "");
+    let bindings = ["system:public-info-viewer", "system:discovery"];
+    control_plane.kubectl(&[&["delete", "clusterrolebinding"], &bindings[..]].concat(), "");
+    let version = || {
+        let ask = ["auth", "can-i", "get", "/version", "--as=system:serviceaccount:openlit:openlit-operator"];
+        control_plane.try_kubectl(&ask).stdout.trim().to_owned()
+    };
+    assert_eq!(version(), "yes", "the role grants it");
+    let rules =
+        control_plane.kubectl(&["get", "clusterrole", "openlit-operator", "--output=jsonpath={.rules}"], "").stdout;
+    let rules: Vec<serde_json::Value> = serde_json::from_str(&rules).unwrap();
+    let index = rules.iter().position(|rule| rule.get("nonResourceURLs").is_some()).unwrap();
+    let patch = format!("[{{\"op\": \"remove\", \"path\": \"/rules/{index}\"}}]");
+    control_plane.kubectl(&["patch", "clusterrole", "openlit-operator", "--type=json", "--patch", &patch], "");
+    super::process::wait_until("nobody grants it", || version() == "no");
+    let mut replica = Replica::start(&control_plane, &place.path(""), "replica", "10.99.6.1");
+    replica.wait_until_ready();
+    let registered = ["get", "mutatingwebhookconfiguration", "openlit-instrumentation-webhook", "--output=yaml"];
+    let registered = control_plane.kubectl(&registered, "").stdout;
+    assert!(!registered.contains("matchConditions"), "an old API server would not take them: {registered}");
+}
