@@ -8,6 +8,7 @@ pub mod controller;
 pub mod decision;
 pub mod events;
 pub mod lease;
+pub mod listener;
 pub mod logging;
 pub mod metrics;
 pub mod registration;

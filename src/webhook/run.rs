@@ -14,20 +14,19 @@ use super::registration::desired;
 use super::routes::{Readiness, Reviewer};
 use super::server::{Limits, serve};
 use super::tasks::Tasks;
-use super::{api_server, events, lease, registration, routes, signals};
+use super::{api_server, events, lease, listener, registration, routes, signals};
 use crate::api::settings::{CertMode, Settings, WebhookSettings};
 use axum::Router;
 use kube::Config;
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 /// The Lease of the replicas, in their namespace: what the manifests grant.
@@ -95,9 +94,11 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
     // Whoever asks for our health is answered from the start.
     let readiness = readiness(&standing, &registered, &serving, &service, &ends);
     let webhook = &settings.webhook;
-    let health = listen(&replica, webhook.health_port).await?;
-    let numbers = listen(&replica, webhook.metrics_port).await?;
-    let reviews = listen(&replica, webhook.port).await?;
+    let listen =
+        |port| listener::listen(replica.address, port).map_err(|(address, error)| Trouble::Port(address, error));
+    let health = listen(webhook.health_port)?;
+    let numbers = listen(webhook.metrics_port)?;
+    let reviews = listen(webhook.port)?;
     let mut servers = Tasks::default();
     let mut open = |name, listener, tls, routes: Router| {
         let mut stop = stop.subscribe();
@@ -237,24 +238,6 @@ fn readiness(
             .check(ages.iter().map(|(authority, _)| authority), &service, OffsetDateTime::now_utc())
             .map_err(|problem| format!("the certificate: {problem}"))
     })
-}
-
-/// Listens on a port of all addresses, of both families where the machine has them.
-async fn listen(replica: &Replica, port: u16) -> Result<TcpListener, Trouble> {
-    let all = [IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
-    let addresses = replica.address.map_or(all.to_vec(), |address| vec![address]);
-    let mut last = None;
-    for address in addresses {
-        let address = SocketAddr::new(address, port);
-        match TcpListener::bind(address).await {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = Some(Trouble::Port(address, error)),
-        }
-    }
-    Err(last.unwrap_or_else(|| {
-        let address = SocketAddr::new(all[0], port);
-        Trouble::Port(address, io::ErrorKind::AddrNotAvailable.into())
-    }))
 }
 
 /// Keeps the gauges.
