@@ -4,7 +4,7 @@ use super::args::Webhook;
 use super::{Exit, doors};
 use crate::api::settings::read_environment;
 use crate::render::{Failure, Failures};
-use crate::webhook::logging::Level;
+use crate::webhook::logging::{Level, log_panic};
 use crate::webhook::registration::uninstall::uninstall;
 use crate::webhook::run::{LEASE, Replica, run as run_webhook};
 use kube::Client;
@@ -32,6 +32,7 @@ pub fn run(arguments: &Webhook) -> Result<Exit, Failures> {
         return Ok(Exit::Done);
     }
     let level = Level::begin(settings.webhook.log_level);
+    std::panic::set_hook(Box::new(log_panic));
     let name = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
     let identity =
         name("POD_NAME").or_else(|| name("HOSTNAME")).unwrap_or_else(|| format!("prelit-{}", std::process::id()));
