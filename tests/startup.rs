@@ -88,3 +88,17 @@ fn who_waits_for_an_api_server_ends_when_told_to() {
         assert_eq!(status.unwrap().code(), Some(0), "by itself, not by {signal}");
     }
 }
+
+#[test]
+fn a_setting_that_is_written_wrong_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let _replica =
+        Replica::alone(folder.path(), &[("WEBHOOK_FAILURE_POLCY", "Fail"), ("OPENLIT_SERVICE_HOST", "10.0.0.1")]);
+    let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("unknown setting")).collect();
+    assert_eq!(told.len(), 1, "{log}");
+    assert!(
+        told[0].contains("WEBHOOK_FAILURE_POLCY") && told[0].contains("did you mean WEBHOOK_FAILURE_POLICY?"),
+        "{log}"
+    );
+}
