@@ -2,9 +2,9 @@
 
 use super::args::Webhook;
 use super::{Exit, doors};
-use crate::api::settings::read_environment;
+use crate::api::settings::{read_environment, unknown_in_environment};
 use crate::render::{Failure, Failures};
-use crate::webhook::logging::Level;
+use crate::webhook::logging::{Level, log_panic};
 use crate::webhook::registration::uninstall::uninstall;
 use crate::webhook::run::{LEASE, Replica, run as run_webhook};
 use kube::Client;
@@ -17,9 +17,11 @@ use tokio::runtime::Builder;
 ///
 /// Everything that is wrong with the settings, no cluster, and ports that are taken.
 pub fn run(arguments: &Webhook) -> Result<Exit, Failures> {
-    let variables =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let settings = read_environment(variables)
+    let variables = std::env::vars_os();
+    let variables: Vec<(String, String)> =
+        variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+    let unknown = unknown_in_environment(variables.iter().map(|(name, _)| name.as_str()));
+    let settings = read_environment(variables.into_iter())
         .map_err(|problems| Failures(problems.iter().map(|problem| Failure::new(problem.to_string())).collect()))?;
     let failed = |error: &dyn std::fmt::Display| doors::error(&format!("webhook: {error}"));
     let runtime = Builder::new_multi_thread().enable_all().build().map_err(|error| failed(&error))?;
@@ -32,6 +34,10 @@ pub fn run(arguments: &Webhook) -> Result<Exit, Failures> {
         return Ok(Exit::Done);
     }
     let level = Level::begin(settings.webhook.log_level);
+    std::panic::set_hook(Box::new(log_panic));
+    for problem in unknown {
+        tracing::warn!(variable = problem.name, "{}", problem.message);
+    }
     let name = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
     let identity =
         name("POD_NAME").or_else(|| name("HOSTNAME")).unwrap_or_else(|| format!("prelit-{}", std::process::id()));

@@ -1,6 +1,7 @@
 //! The `AutoInstrumentation` resources of the cluster, kept in memory by watches, as the engine that decides reviews: a
 //! review waits for nobody. Knows no rule of selection.
 
+use super::api_server;
 use crate::api::resource::{self, AutoInstrumentation, AutoInstrumentationStatus, Problem};
 use crate::api::settings::Settings;
 use crate::api::{crd, names};
@@ -12,7 +13,6 @@ use futures::stream::{SelectAll, StreamExt};
 use kube::api::{Api, ApiResource, DynamicObject};
 use kube::core::GroupVersionKind;
 use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Client, ResourceExt};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -98,7 +98,7 @@ impl Configurations {
             .into_iter()
             .enumerate()
             .map(|(index, api)| {
-                let events = watch(api, watcher::Config::default()).default_backoff();
+                let events = api_server::watch(api, watcher::Config::default());
                 events.map(move |event| (index, event)).boxed()
             })
             .collect();

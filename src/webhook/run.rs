@@ -13,30 +13,24 @@ use super::metrics::Metrics;
 use super::registration::desired;
 use super::routes::{Readiness, Reviewer};
 use super::server::{Limits, serve};
-use super::{events, lease, registration, routes};
+use super::tasks::Tasks;
+use super::{api_server, events, lease, listener, registration, routes, signals};
 use crate::api::settings::{CertMode, Settings, WebhookSettings};
 use axum::Router;
-use kube::{Client, Config};
+use kube::Config;
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
 
 /// The Lease of the replicas, in their namespace: what the manifests grant.
 pub const LEASE: &str = "openlit-operator";
-
-/// The first pause before an API server that does not answer is asked again; each next is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-
-/// The longest.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// How long reviews are still taken after the process was told to end: until the API servers have noticed.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -59,6 +53,12 @@ pub enum Trouble {
     /// A port cannot be listened on.
     #[error("{0} cannot be listened on: {1}")]
     Port(SocketAddr, io::Error),
+    /// Signals cannot be listened for.
+    #[error("signals cannot be listened for: {0}")]
+    Signals(io::Error),
+    /// A part of it has ended that never should. All is made anew by whoever started the process.
+    #[error("internal error: {0} has ended; please report it")]
+    Ended(&'static str),
     /// TLS cannot be had.
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
@@ -78,6 +78,7 @@ pub struct Replica {
 /// # Errors
 /// Ports that are taken, and no cluster. Whatever is wrong later is logged and tried again.
 pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(), Trouble> {
+    let mut told_to_end = pin!(signals::told_to_end().map_err(Trouble::Signals)?);
     // kube and we share the provider of TLS.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let metrics = Arc::new(Metrics::default());
@@ -93,24 +94,33 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
     // Whoever asks for our health is answered from the start.
     let readiness = readiness(&standing, &registered, &serving, &service, &ends);
     let webhook = &settings.webhook;
-    let health = listen(&replica, webhook.health_port).await?;
-    let numbers = listen(&replica, webhook.metrics_port).await?;
-    let reviews = listen(&replica, webhook.port).await?;
-    let mut servers = JoinSet::new();
-    let mut open = |listener, tls, routes: Router| {
+    let listen =
+        |port| listener::listen(replica.address, port).map_err(|(address, error)| Trouble::Port(address, error));
+    let health = listen(webhook.health_port)?;
+    let numbers = listen(webhook.metrics_port)?;
+    let reviews = listen(webhook.port)?;
+    let mut servers = Tasks::default();
+    let mut open = |name, listener, tls, routes: Router| {
         let mut stop = stop.subscribe();
         let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
-        servers.spawn(serve(listener, tls, routes, Limits::default(), stopped));
+        servers.spawn(name, serve(listener, tls, routes, Limits::default(), stopped));
     };
-    open(health, None, routes::probes(readiness, level));
-    open(numbers, None, routes::metrics(Arc::clone(&metrics)));
+    open("the server of probes", health, None, routes::probes(readiness, level));
+    open("the server of metrics", numbers, None, routes::metrics(Arc::clone(&metrics)));
 
-    let client = connect().await?;
+    let config = Config::infer().await?;
+    let client = api_server::client(config.clone())?;
+    let in_haste = api_server::client_in_haste(config, lease::PATIENCE)?;
+    tokio::select! {
+        () = api_server::answers(&client) => {}
+        // Nobody has asked for a review yet.
+        () = &mut told_to_end => return Ok(()),
+    }
     let configurations = Configurations::new(&settings);
     let (events, notices) = events::Events::new();
     let deadline = Duration::from_secs(webhook.timeout_seconds.into()).mul_f64(0.8);
     let reviewer = Arc::new(Reviewer::new(configurations.clone(), Arc::clone(&metrics), events.clone(), deadline));
-    open(reviews, Some(tls(&serving)?), routes::reviews(&webhook.path, reviewer));
+    open("the server of reviews", reviews, Some(tls(&serving)?), routes::reviews(&webhook.path, reviewer));
 
     let controller = Controller {
         client: client.clone(),
@@ -119,64 +129,57 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
         resources: configurations.resources(),
         events: events.clone(),
     };
-    let mut tasks: Vec<JoinHandle<()>> = vec![
-        tokio::spawn(controller.run(leads.subscribe())),
-        tokio::spawn(configurations.follow(client.clone(), settings.clone(), standing.clone())),
-        tokio::spawn(events::write(client.clone(), replica.identity.clone(), notices)),
-        tokio::spawn(count(Arc::clone(&metrics), standing.subscribe(), leads.subscribe(), Arc::clone(&serving))),
-    ];
+    let mut tasks = Tasks::default();
+    tasks.spawn("the controller", controller.run(leads.subscribe()));
+    let configured = configurations.follow(client.clone(), settings.clone(), standing.clone());
+    tasks.spawn("the watch of AutoInstrumentations", configured);
+    tasks.spawn("the writer of events", events::write(client.clone(), replica.identity.clone(), notices));
+    let gauges = count(Arc::clone(&metrics), standing.subscribe(), leads.subscribe(), Arc::clone(&serving));
+    tasks.spawn("the keeper of gauges", gauges);
     let wanted = watch::Sender::new(Vec::new());
-    tasks.push(tokio::spawn(registration::keeper::keep(
-        client.clone(),
-        webhook.clone(),
-        leads.subscribe(),
-        Some(wanted.subscribe()),
-        registered.clone(),
-    )));
-    tasks.push(match (webhook.cert_mode, &webhook.cert_dir) {
+    let bundle = Some(wanted.subscribe());
+    let registration =
+        registration::keeper::keep(client.clone(), webhook.clone(), leads.subscribe(), bundle, registered.clone());
+    tasks.spawn("the keeper of the registration", registration);
+    match (webhook.cert_mode, &webhook.cert_dir) {
         (CertMode::Provided, Some(folder)) => {
             let folder = PathBuf::from(folder);
             let registered = registered.subscribe();
-            tokio::spawn(Provided { folder, service, serving, registered, wanted: Some(wanted) }.run())
+            let provided = Provided { folder, service, serving, registered, wanted: Some(wanted) };
+            tasks.spawn("the keeper of certificates", provided.run());
         }
-        _ => tokio::spawn(keeper(webhook, service, serving, &leads, &registered, wanted).run(client.clone())),
-    });
-    let lease =
-        tokio::spawn(lease::lead(client, webhook.namespace.clone(), LEASE.to_owned(), replica.identity.clone(), leads));
+        _ => {
+            let keeper = keeper(webhook, service, serving, &leads, &registered, wanted);
+            tasks.spawn("the keeper of certificates", keeper.run(client));
+        }
+    }
+    let mut lease = Tasks::default();
+    let (namespace, identity) = (webhook.namespace.clone(), replica.identity.clone());
+    lease.spawn("the holder of the Lease", lease::lead(in_haste, namespace, LEASE.to_owned(), identity, leads));
     tracing::info!(identity = replica.identity, version = env!("CARGO_PKG_VERSION"), "the webhook runs");
 
-    told_to_end().await;
-    tracing::info!("told to end");
+    let early = tokio::select! {
+        () = told_to_end => {
+            tracing::info!("told to end");
+            None
+        }
+        early = servers.first_to_end() => Some(early),
+        early = tasks.first_to_end() => Some(early),
+        early = lease.first_to_end() => Some(early),
+    };
+    if let Some(task) = early {
+        tracing::error!(task, "a task has ended that never should; ending");
+    }
     ends.store(true, Ordering::Relaxed);
     tokio::time::sleep(FAREWELL).await;
     stop.send_replace(true);
-    while servers.join_next().await.is_some() {}
+    servers.all_to_end().await;
     // Without those who ask who leads, the Lease is given back.
-    tasks.iter().for_each(JoinHandle::abort);
-    for task in tasks {
-        let _aborted = task.await;
-    }
-    if tokio::time::timeout(RELEASE, lease).await.is_err() {
+    tasks.stop().await;
+    if tokio::time::timeout(RELEASE, lease.all_to_end()).await.is_err() {
         tracing::warn!("the Lease was not given back in time");
     }
-    Ok(())
-}
-
-/// The client, once the API server answers.
-async fn connect() -> Result<Client, Trouble> {
-    let client = Client::try_from(Config::infer().await?)?;
-    let mut pause = FIRST_PAUSE;
-    loop {
-        match client.apiserver_version().await {
-            Ok(version) => {
-                tracing::info!(version = version.git_version, "the API server answers");
-                return Ok(client);
-            }
-            Err(error) => tracing::warn!(%error, "the API server does not answer; trying again"),
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
+    early.map_or(Ok(()), |task| Err(Trouble::Ended(task)))
 }
 
 /// The keeper of our own certificates.
@@ -237,24 +240,6 @@ fn readiness(
     })
 }
 
-/// Listens on a port of all addresses, of both families where the machine has them.
-async fn listen(replica: &Replica, port: u16) -> Result<TcpListener, Trouble> {
-    let all = [IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
-    let addresses = replica.address.map_or(all.to_vec(), |address| vec![address]);
-    let mut last = None;
-    for address in addresses {
-        let address = SocketAddr::new(address, port);
-        match TcpListener::bind(address).await {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = Some(Trouble::Port(address, error)),
-        }
-    }
-    Err(last.unwrap_or_else(|| {
-        let address = SocketAddr::new(all[0], port);
-        Trouble::Port(address, io::ErrorKind::AddrNotAvailable.into())
-    }))
-}
-
 /// Keeps the gauges.
 async fn count(
     metrics: Arc<Metrics>,
@@ -274,21 +259,4 @@ async fn count(
             () = tokio::time::sleep(LOOK) => {}
         }
     }
-}
-
-/// Waits for the signals that end a process.
-async fn told_to_end() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        // Without a handler, the signal ends the process by itself.
-        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminated.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
-        }
-    }
-    let _ended = tokio::signal::ctrl_c().await;
 }

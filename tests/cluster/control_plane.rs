@@ -156,6 +156,11 @@ impl ControlPlane {
         self.as_administrator(arguments, stdin).succeeded()
     }
 
+    /// Runs kubectl as the administrator, whatever comes of it.
+    pub fn try_kubectl(&self, arguments: &[&str]) -> Run {
+        self.as_administrator(arguments, "")
+    }
+
     fn as_administrator(&self, arguments: &[&str], stdin: &str) -> Run {
         let mut command = self.program("kubectl");
         command.env_clear().env("HOME", self.folder.path());

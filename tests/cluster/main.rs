@@ -37,6 +37,7 @@ mod replicas;
 #[path = "../support/shell.rs"]
 mod shell;
 mod side_by_side;
+mod startup;
 #[allow(dead_code, reason = "the goldens use all of it")]
 #[path = "../support/mod.rs"]
 mod support;
@@ -69,6 +70,7 @@ fn main() {
         repairs::trials,
         provided::trials,
         beginning::trials,
+        startup::trials,
         readme::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();

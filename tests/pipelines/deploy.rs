@@ -156,6 +156,14 @@ fn roles_are_the_least(place: &Place) {
         };
         grants.iter().filter(of).cloned().collect::<Vec<_>>()
     };
+    // Clusters that are locked tell nobody their version unasked.
+    for folder in ["base", "overlays/namespaced"] {
+        let objects = Objects::of(place, folder);
+        let rules = objects.get("ClusterRole/openlit-operator")["rules"].as_array().unwrap();
+        let version = json!({ "nonResourceURLs": ["/version"], "verbs": ["get"] });
+        let others: Vec<&Value> = rules.iter().filter(|rule| rule.get("nonResourceURLs").is_some()).collect();
+        assert_eq!(others, [&version], "{folder}");
+    }
     assert_eq!(secrets(true)[0].1, [webhook.secret_name]);
     assert_eq!(secrets(false)[0].2, ["create"]);
 }

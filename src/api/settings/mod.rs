@@ -265,10 +265,7 @@ pub fn read(pairs: impl Iterator<Item = (String, String)>) -> Result<Settings, V
         if table::known(&name) {
             reader.values.insert(name, value);
         } else {
-            let message = match syntax::nearest(&name, VARIABLES.iter().map(|variable| variable.name)) {
-                Some(near) => format!("unknown setting; did you mean {near}?"),
-                None => "unknown setting; the documentation lists all of them".to_owned(),
-            };
+            let message = unknown_setting(&name);
             reader.problems.push(SettingProblem::new(name, message));
         }
     }
@@ -286,6 +283,28 @@ pub fn read_environment(pairs: impl Iterator<Item = (String, String)>) -> Result
     };
     let values = pairs.filter(|(name, value)| table::known(name) && !made_by_kubernetes(name, value)).collect();
     Reader { values, problems: Vec::new() }.finish()
+}
+
+/// Names in the webhook's environment that look like settings and are none: nobody would notice a setting that is written
+/// wrong. Names that Kubernetes makes from Services are meant by nobody.
+pub fn unknown_in_environment<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Vec<SettingProblem> {
+    let services: Vec<&str> = names.clone().filter_map(|name| name.strip_suffix("_SERVICE_HOST")).collect();
+    let of_a_service = |name: &str| {
+        services.iter().any(|service| {
+            let rest = name.strip_prefix(service).unwrap_or_default();
+            rest.starts_with("_SERVICE_") || rest.starts_with("_PORT")
+        })
+    };
+    let looks_like_one = |name: &str| ["OPENLIT_", "WEBHOOK_", "CERT_"].iter().any(|prefix| name.starts_with(prefix));
+    let unknown = names.filter(|name| looks_like_one(name) && !table::known(name) && !of_a_service(name));
+    unknown.map(|name| SettingProblem::new(name, unknown_setting(name))).collect()
+}
+
+fn unknown_setting(name: &str) -> String {
+    match syntax::nearest(name, VARIABLES.iter().map(|variable| variable.name)) {
+        Some(near) => format!("unknown setting; did you mean {near}?"),
+        None => "unknown setting; the documentation lists all of them".to_owned(),
+    }
 }
 
 /// Takes values by the table, and collects what is wrong with them.

@@ -171,6 +171,31 @@ fn the_environment_may_hold_what_kubernetes_makes_from_services() {
 }
 
 #[test]
+fn what_is_written_wrong_in_an_environment_is_told_and_what_services_make_is_not() {
+    let names = [
+        "WEBHOOK_FAILURE_POLCY",
+        "OPENLIT_OTEL_ENDPOINT_URL",
+        "CERT_MODES",
+        "WEBHOOK_PORT",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTHER",
+        // Of the Services openlit and openlit-webhook.
+        "OPENLIT_SERVICE_HOST",
+        "OPENLIT_SERVICE_PORT",
+        "OPENLIT_SERVICE_PORT_OTLP_HTTP",
+        "OPENLIT_PORT",
+        "OPENLIT_PORT_4318_TCP_ADDR",
+        "OPENLIT_WEBHOOK_SERVICE_HOST",
+        "OPENLIT_WEBHOOK_SERVICE_PORT_WEBHOOK",
+        "OPENLIT_WEBHOOK_PORT_443_TCP",
+    ];
+    let told: Vec<String> = unknown_in_environment(names.into_iter()).iter().map(ToString::to_string).collect();
+    assert_eq!(told[0], "WEBHOOK_FAILURE_POLCY: unknown setting; did you mean WEBHOOK_FAILURE_POLICY?");
+    assert!(told[1].starts_with("OPENLIT_OTEL_ENDPOINT_URL: ") && told[2].starts_with("CERT_MODES: "), "{told:?}");
+    assert_eq!(told.len(), 3, "{told:?}");
+}
+
+#[test]
 fn files_are_config_maps_or_plain_maps() {
     let data = Value::map([("WEBHOOK_PORT", Value::int(8443)), ("LOG_LEVEL", Value::text("warn"))]);
     let object = Value::map([("kind", Value::text("ConfigMap")), ("data", data.clone())]);

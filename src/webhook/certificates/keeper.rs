@@ -8,13 +8,12 @@ use super::problem;
 use super::registered::{Age, Registered};
 use super::rotation::{Change, Next, Policy, Seen, Situation, carry_out, decide, wanted};
 use super::serving::{Identity, Serving, Swap, swap};
+use crate::webhook::api_server::{told, watch_object};
 use futures::StreamExt;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{DeleteParams, PostParams, Preconditions};
-use kube::runtime::watcher::{Config, Event};
-use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -79,8 +78,7 @@ impl Keeper {
     /// Keeps them until it is dropped.
     pub async fn run(mut self, client: Client) {
         let api = Api::namespaced(client, &self.service.namespace);
-        let only = Config::default().fields(&format!("metadata.name={}", self.secret));
-        let mut events = pin!(watcher(api.clone(), only).default_backoff());
+        let mut seen = pin!(watch_object(api.clone(), &self.secret));
         let mut state = State {
             api,
             secret: None,
@@ -90,17 +88,14 @@ impl Keeper {
             not_before: None,
             pause: Duration::ZERO,
         };
-        let mut listed = None;
         let mut wait = LONG;
         loop {
             tokio::select! {
-                event = events.next() => match event {
-                    Some(Ok(Event::Init)) => { listed = None; continue }
-                    Some(Ok(Event::InitApply(secret))) => { listed = Some(secret); continue }
-                    Some(Ok(Event::InitDone)) => self.see(&mut state, listed.take()),
-                    Some(Ok(Event::Apply(secret))) => self.see(&mut state, Some(secret)),
-                    Some(Ok(Event::Delete(_))) => self.see(&mut state, None),
-                    Some(Err(error)) => warn!(%error, secret = self.secret, "cannot watch the certificates"),
+                secret = seen.next() => match secret {
+                    Some(Ok(secret)) => self.see(&mut state, secret),
+                    Some(Err(error)) => {
+                        warn!(error = told(&error), secret = self.secret, "cannot watch the certificates");
+                    }
                     None => return,
                 },
                 Ok(()) = self.leading.changed() => state.started = Instant::now(),
@@ -177,7 +172,10 @@ impl Keeper {
         };
         match self.write(state, &made).await {
             Ok(()) => self.told(change, &made),
-            Err(error) => warn!(%error, secret = self.secret, "cannot write the certificates, to {}", change.word()),
+            Err(error) => {
+                let error = told(&error);
+                warn!(error, secret = self.secret, "cannot write the certificates, to {}", change.word());
+            }
         }
         wait.min(state.pause)
     }

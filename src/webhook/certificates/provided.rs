@@ -44,7 +44,8 @@ pub struct Provided {
 struct State {
     /// The CAs of `ca.crt`, and since when.
     bundle: Option<(Vec<Certificate>, Instant)>,
-    problem: Option<Problem>,
+    /// What was wrong at the last reading.
+    problems: Vec<Problem>,
 }
 
 impl Provided {
@@ -63,13 +64,15 @@ impl Provided {
     fn step(&mut self, state: &mut State, instant: Instant, now: OffsetDateTime) {
         let ages = self.registered.borrow_and_update().ages(instant);
         let data = self.read();
-        let problem = self.serve(&data, &ages, now).err();
+        let served = self.serve(&data, &ages, now);
+        let published = self.publish(state, &data, &ages, instant);
+        let problems: Vec<Problem> = [served.err(), published.err()].into_iter().flatten().collect();
         // Once, not at each reading.
-        if let Some(problem) = problem.filter(|problem| state.problem != Some(*problem)) {
-            warn!(%problem, folder = %self.folder.display(), "cannot serve the provided certificate");
+        for problem in problems.iter().filter(|problem| !state.problems.contains(problem)) {
+            warn!(%problem, folder = %self.folder.display(), "something is wrong with the provided certificate");
         }
-        state.problem = problem;
-        self.publish(state, &data, &ages, instant);
+        self.serving.lacks(problems.first().copied());
+        state.problems = problems;
     }
 
     /// The files. They are few, small and in memory: it takes less time than to ask another thread.
@@ -95,8 +98,9 @@ impl Provided {
     }
 
     /// Says what is to be registered: what is in `ca.crt`, and beside it for a while what was registered before.
-    fn publish(&self, state: &mut State, data: &Data, registered: &[Age], instant: Instant) {
-        let (Some(sender), Ok(given)) = (&self.wanted, bundle(data)) else { return };
+    fn publish(&self, state: &mut State, data: &Data, registered: &[Age], instant: Instant) -> Result<(), Problem> {
+        let Some(sender) = &self.wanted else { return Ok(()) };
+        let given = bundle(data).map_err(|(_, problem)| problem)?;
         let known = state.bundle.take_if(|(before, _)| *before == given);
         let (given, since) = known.unwrap_or((given, instant));
         let mut wanted = given.clone();
@@ -110,6 +114,7 @@ impl Provided {
             *before = wanted;
             changed
         });
+        Ok(())
     }
 }
 
@@ -120,6 +125,8 @@ mod tests {
     use super::super::material::Material;
     use super::super::material::tests::{material, now, service, written};
     use super::*;
+    use crate::webhook::logging::tests::Lines;
+    use tracing::level_filters::LevelFilter;
 
     struct Case {
         folder: tempfile::TempDir,
@@ -159,6 +166,11 @@ mod tests {
             self.registered.send_modify(|registered| registered.see(&wanted, instant));
             (self.provided.serving.current().map(|current| current.certificate().clone()), wanted)
         }
+
+        fn ready(&self) -> Result<(), Problem> {
+            let ages = self.registered.borrow().ages(Instant::now());
+            self.provided.serving.check(ages.iter().map(|(one, _)| one), &service(), now())
+        }
     }
 
     fn leaf(material: &Material) -> Option<Certificate> {
@@ -172,13 +184,14 @@ mod tests {
         let mut case = Case::new();
         let (one, two) = (material(), material());
         assert_eq!(case.after(0), (None, Vec::new()));
-        assert_eq!(case.state.problem, Some(Problem::Missing(LEAF)));
+        assert_eq!(case.state.problems, [Problem::Missing(LEAF), Problem::Missing(BUNDLE)]);
         case.put(&one, &["tls.crt", "ca.crt"]);
         case.put(&two, &["tls.key"]);
         assert_eq!(case.after(1), (None, to_pem(&one.bundle)));
-        assert_eq!(case.state.problem, Some(Problem::KeyMismatch(LEAF_KEY)));
+        assert_eq!(case.state.problems, [Problem::KeyMismatch(LEAF_KEY)]);
         case.put(&one, &ALL);
         assert_eq!(case.after(2), (leaf(&one), to_pem(&one.bundle)));
+        assert_eq!(case.state.problems, []);
     }
 
     #[test]
@@ -211,6 +224,26 @@ mod tests {
             std::fs::write(case.folder.path().join(file), "-----BEGIN").unwrap();
         }
         assert_eq!(case.after(25), (leaf(&one), to_pem(&one.bundle)));
+    }
+
+    #[test]
+    fn without_cas_nothing_is_registered_and_it_is_said_why() {
+        for (bundle, problem) in [(None, Problem::Missing(BUNDLE)), (Some("nonsense"), Problem::Unreadable(BUNDLE))] {
+            let mut case = Case::new();
+            let one = material();
+            case.put(&one, &["tls.crt", "tls.key"]);
+            if let Some(text) = bundle {
+                std::fs::write(case.folder.path().join(BUNDLE), text).unwrap();
+            }
+            let (lines, _guard) = Lines::begin(LevelFilter::WARN);
+            assert_eq!((case.after(0), case.after(5)), ((leaf(&one), Vec::new()), (leaf(&one), Vec::new())));
+            assert_eq!(lines.text().matches(&problem.to_string()).count(), 1, "{}", lines.text());
+            // Not only that nobody trusts what is served, which is what comes of it.
+            assert_eq!(case.ready(), Err(problem));
+            case.put(&one, &ALL);
+            case.after(10);
+            assert_eq!(case.ready(), Ok(()));
+        }
     }
 
     #[test]

@@ -93,6 +93,7 @@ pub fn swap(
 #[derive(Debug, Default)]
 pub struct Serving {
     current: ArcSwapOption<Identity>,
+    lacks: ArcSwapOption<Problem>,
 }
 
 impl Serving {
@@ -106,17 +107,24 @@ impl Serving {
         self.current.store(Some(identity));
     }
 
+    /// Why nothing can be served or trusted, if that is so: the cause of what comes of it.
+    pub fn lacks(&self, problem: Option<Problem>) {
+        self.lacks.store(problem.map(Arc::new));
+    }
+
     /// Whether API servers that trust these CAs take what is served: what readiness asks.
     ///
     /// # Errors
-    /// The reason why not.
+    /// The reason why not, or its cause where that is known.
     pub fn check<'c>(
         &self,
         trusted: impl IntoIterator<Item = &'c Certificate>,
         service: &Service,
         now: OffsetDateTime,
     ) -> Result<(), Problem> {
-        self.current.load().as_ref().ok_or(Problem::Absent)?.check(trusted, service, now)
+        let current = self.current.load();
+        let checked = current.as_ref().ok_or(Problem::Absent).and_then(|current| current.check(trusted, service, now));
+        checked.map_err(|problem| self.lacks.load().as_ref().map_or(problem, |cause| **cause))
     }
 
     /// Until when what is served is valid.

@@ -8,6 +8,7 @@ use crate::api::names;
 use crate::api::resource::{self, AutoInstrumentationStatus as Status};
 use crate::api::settings::Settings;
 use crate::inject::engine::Engine;
+use crate::webhook::api_server;
 use crate::webhook::configurations::{Found, Resources, api_resource};
 use crate::webhook::events::{Events, Notice};
 use futures::future::OptionFuture;
@@ -15,7 +16,6 @@ use futures::stream::{self, BoxStream, SelectAll, StreamExt};
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::PartialObjectMeta;
-use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
 use kube::{Client, ResourceExt};
 use std::collections::HashSet;
@@ -89,7 +89,7 @@ impl Controller {
             some => apis.extend(some.iter().map(|one| Api::namespaced(self.client.clone(), one))),
         }
         let watch = |(number, api): (u16, Api<PodMetadata>)| {
-            let events = watcher::watcher(api, watcher::Config::default().fields(NOT_ENDED)).default_backoff();
+            let events = api_server::watch(api, watcher::Config::default().fields(NOT_ENDED));
             events.map(move |event| (number, event)).boxed()
         };
         (0..).zip(apis).map(watch).collect()

@@ -6,6 +6,7 @@ use super::original::{self, Leftover};
 use super::pace::Pace;
 use super::told;
 use crate::api::settings::WebhookSettings;
+use crate::webhook::api_server::watch_object;
 use crate::webhook::certificates::registered::Registered;
 use crate::webhook::events::reporter;
 use futures::StreamExt;
@@ -14,9 +15,7 @@ use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::api::{Api, Patch, PatchParams};
-use kube::runtime::WatchStreamExt;
 use kube::runtime::events::{Event, EventType, Recorder};
-use kube::runtime::watcher::watch_object;
 use kube::{Client, ResourceExt};
 use serde_json::Value as Json;
 use std::pin::pin;
@@ -58,8 +57,8 @@ pub async fn keep(
     registered: watch::Sender<Registered>,
 ) {
     let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
-    let mut ours = pin!(watch_object(api.clone(), &settings.config_name).default_backoff());
-    let mut originals = pin!(watch_object(api.clone(), original::CONFIGURATION).default_backoff());
+    let mut ours = pin!(watch_object(api.clone(), &settings.config_name));
+    let mut originals = pin!(watch_object(api.clone(), original::CONFIGURATION));
     let events = Recorder::new(client.clone(), reporter(None));
     let mut keeper = Keeper { client, api, events, settings, confirmed: false, warned: Vec::new() };
     // What was seen; None until it was looked for.
@@ -173,7 +172,7 @@ impl Keeper {
         if wanted.is_some_and(<[u8]>::is_empty) {
             return Ok(false);
         }
-        let server = Version::of(&self.client.apiserver_version().await?);
+        let server = self.server().await?;
         if server < Version::OLDEST {
             self.once(&format!("Kubernetes {server} is not supported: {} is the oldest that is", Version::OLDEST));
         }
@@ -191,6 +190,18 @@ impl Keeper {
         self.confirmed = true;
         tracing::info!(name = self.settings.config_name, %server, "the webhook is registered");
         Ok(true)
+    }
+
+    /// The version of the API server. One that does not say it to us may be the oldest, and gets what that understands.
+    async fn server(&mut self) -> Result<Version, Trouble> {
+        match self.client.apiserver_version().await {
+            Ok(info) => Ok(Version::of(&info)),
+            Err(kube::Error::Api(status)) if matches!(status.code, 401 | 403) => {
+                self.once("the API server does not say its version to us (the ClusterRole grants it: nonResourceURLs, /version); no matchConditions are registered");
+                Ok(Version::OLDEST)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Our `ClusterRole`, as it is now: one that was made anew is another owner. Where it is gone, so is the installation,

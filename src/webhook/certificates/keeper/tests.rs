@@ -4,12 +4,14 @@
 use super::super::material::tests::{service, written};
 use super::*;
 use crate::webhook::certificates::authority::Authority;
+use crate::webhook::logging::tests::Lines;
 use axum::http::{Method, Request, Response, StatusCode};
 use futures::stream;
 use kube::client::Body;
 use serde_json::{Value as Json, json};
 use std::sync::Mutex;
 use tokio::task::JoinHandle;
+use tracing::level_filters::LevelFilter;
 
 /// A life in which rotations take a second.
 const POLICY: Policy = Policy { validity: time::Duration::HOUR, refresh: time::Duration::seconds(2) };
@@ -159,6 +161,10 @@ impl Drop for Replica {
 }
 
 fn replica(api: &Api, leads: bool) -> Replica {
+    replica_of(api.client(), leads)
+}
+
+fn replica_of(client: Client, leads: bool) -> Replica {
     let serving = Arc::new(Serving::default());
     let (leading, receiver) = watch::channel(leads);
     let (sender, wanted) = watch::channel(Vec::new());
@@ -184,7 +190,7 @@ fn replica(api: &Api, leads: bool) -> Replica {
             register.send_modify(|registered| registered.see(&bundle, Instant::now()));
         }
     });
-    let tasks = vec![tokio::spawn(keeper.run(api.client())), registration];
+    let tasks = vec![tokio::spawn(keeper.run(client)), registration];
     Replica { serving, leading, wanted, registered, tasks }
 }
 
@@ -279,5 +285,24 @@ async fn a_secret_that_cannot_be_changed_is_replaced() {
         until("it is ours", || serves(&leader, &api.material())).await;
         assert_eq!(api.writes(), ["DELETE", "POST"]);
         assert_eq!(api.0.lock().unwrap().secret.as_ref().unwrap()["type"], SECRET_TYPE);
+    }
+}
+
+/// What cannot be read is the Secret, too: neither a list of it, nor the answer to its creation.
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_is_not_logged() {
+    for (lists, said) in [(true, "cannot watch the certificates"), (false, "cannot write the certificates")] {
+        let service = tower::service_fn(move |request: Request<Body>| async move {
+            let garbled = json!({"kind": "Secret", "apiVersion": "v1", "metadata": {}, "data": "s3cret"});
+            let items = if lists { json!([garbled]) } else { json!([]) };
+            let list =
+                json!({"kind": "SecretList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": items});
+            let answer = if *request.method() == Method::GET { list } else { garbled };
+            Ok::<_, std::convert::Infallible>(Response::new(axum::body::Body::from(answer.to_string())))
+        });
+        let (lines, _guard) = Lines::begin(LevelFilter::TRACE);
+        let _replica = replica_of(Client::new(service, "openlit"), true);
+        until(said, || lines.text().contains(said)).await;
+        assert!(!lines.text().contains("s3cret"), "{}", lines.text());
     }
 }
