@@ -22,6 +22,8 @@ mod harness;
 mod place;
 mod pods;
 mod process;
+mod readme;
+mod replicas;
 #[allow(dead_code, reason = "the pipelines use all of it")]
 #[path = "../support/shell.rs"]
 mod shell;
@@ -42,8 +44,15 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let ground = Ground { apart: apart::enter(), tools: Tools::find() };
-    let modules: [fn(&Ground) -> Vec<Trial>; 6] =
-        [harness::trials, definition::trials, workloads::trials, applications::trials, pods::trials, webhook::trials];
+    let modules: [fn(&Ground) -> Vec<Trial>; 7] = [
+        harness::trials,
+        definition::trials,
+        workloads::trials,
+        applications::trials,
+        pods::trials,
+        webhook::trials,
+        readme::trials,
+    ];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }
