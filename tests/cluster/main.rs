@@ -16,6 +16,7 @@ mod applications;
 mod control_plane;
 mod credentials;
 mod definition;
+mod endurance;
 mod harness;
 #[allow(dead_code, reason = "the pipelines use all of it")]
 #[path = "../support/place.rs"]
@@ -44,7 +45,7 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let ground = Ground { apart: apart::enter(), tools: Tools::find() };
-    let modules: [fn(&Ground) -> Vec<Trial>; 7] = [
+    let modules: [fn(&Ground) -> Vec<Trial>; 8] = [
         harness::trials,
         definition::trials,
         workloads::trials,
@@ -52,6 +53,7 @@ fn main() {
         pods::trials,
         webhook::trials,
         readme::trials,
+        endurance::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();
     libtest_mimic::run(&arguments, trials).exit();
@@ -68,6 +70,14 @@ impl Ground {
     fn trial(&self, name: &str, test: fn(&Place)) -> Trial {
         match &self.apart {
             Ok(()) => self.tools.trial(name, &NEEDS, test),
+            Err(why) => tools::skipped(name, why.clone()),
+        }
+    }
+
+    /// The same for one that takes minutes.
+    fn slow_trial(&self, name: &str, test: fn(&Place)) -> Trial {
+        match &self.apart {
+            Ok(()) => self.tools.slow_trial(name, &NEEDS, test),
             Err(why) => tools::skipped(name, why.clone()),
         }
     }
