@@ -8,6 +8,7 @@ use super::certificates::rotation::Policy;
 use super::certificates::serving::Serving;
 use super::configurations::{Configurations, Standing};
 use super::controller::run::Controller;
+use super::lease::Candidate;
 use super::logging::Level;
 use super::metrics::Metrics;
 use super::registration::desired;
@@ -22,7 +23,6 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
@@ -40,9 +40,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// How long reviews are still taken after the process was told to end: until the API servers have noticed.
 const FAREWELL: Duration = Duration::from_secs(5);
-
-/// How long the Lease may take to be given back.
-const RELEASE: Duration = Duration::from_secs(2);
 
 /// How often the expiry of the certificate is looked at.
 const LOOK: Duration = Duration::from_secs(5);
@@ -87,7 +84,7 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
     let standing = watch::Sender::new(Standing::default());
     let registered = watch::Sender::new(Registered::default());
     let leads = watch::Sender::new(false);
-    let ends = Arc::new(AtomicBool::new(false));
+    let ends = watch::Sender::new(false);
     let stop = watch::Sender::new(false);
 
     // Whoever asks for our health is answered from the start.
@@ -141,24 +138,25 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
         }
         _ => tokio::spawn(keeper(webhook, service, serving, &leads, &registered, wanted).run(client.clone())),
     });
-    let lease =
-        tokio::spawn(lease::lead(client, webhook.namespace.clone(), LEASE.to_owned(), replica.identity.clone(), leads));
+    let candidate =
+        Candidate { lease: LEASE.to_owned(), identity: replica.identity.clone(), times: lease::Times::default() };
+    let (namespace, ending) = (webhook.namespace.clone(), ends.subscribe());
+    let lease = tokio::spawn(async move { candidate.run(client, &namespace, leads, ending).await });
     tracing::info!(identity = replica.identity, version = env!("CARGO_PKG_VERSION"), "the webhook runs");
 
     told_to_end().await;
     tracing::info!("told to end");
-    ends.store(true, Ordering::Relaxed);
+    // Not ready any more, and leader no more: another goes on while this one still answers.
+    ends.send_replace(true);
     tokio::time::sleep(FAREWELL).await;
     stop.send_replace(true);
     while servers.join_next().await.is_some() {}
-    // Without those who ask who leads, the Lease is given back.
     tasks.iter().for_each(JoinHandle::abort);
     for task in tasks {
         let _aborted = task.await;
     }
-    if tokio::time::timeout(RELEASE, lease).await.is_err() {
-        tracing::warn!("the Lease was not given back in time");
-    }
+    // It says itself what went wrong with it.
+    let _given_back = lease.await;
     Ok(())
 }
 
@@ -219,12 +217,12 @@ fn readiness(
     registered: &watch::Sender<Registered>,
     serving: &Arc<Serving>,
     service: &Service,
-    ends: &Arc<AtomicBool>,
+    ends: &watch::Sender<bool>,
 ) -> Arc<Readiness> {
     let (standing, registered) = (standing.subscribe(), registered.subscribe());
-    let (serving, service, ends) = (Arc::clone(serving), service.clone(), Arc::clone(ends));
+    let (serving, service, ends) = (Arc::clone(serving), service.clone(), ends.subscribe());
     Arc::new(move || {
-        if ends.load(Ordering::Relaxed) {
+        if *ends.borrow() {
             return Err("the process ends".to_owned());
         }
         if !standing.borrow().synced {
