@@ -8,6 +8,7 @@ use super::certificates::rotation::Policy;
 use super::certificates::serving::Serving;
 use super::configurations::{Configurations, Standing};
 use super::controller::run::Controller;
+use super::farewell::with_farewell;
 use super::lease::Candidate;
 use super::logging::Level;
 use super::metrics::Metrics;
@@ -107,7 +108,8 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
     let (events, notices) = events::Events::new();
     let deadline = Duration::from_secs(webhook.timeout_seconds.into()).mul_f64(0.8);
     let reviewer = Arc::new(Reviewer::new(configurations.clone(), Arc::clone(&metrics), events.clone(), deadline));
-    open(reviews, Some(tls(&serving)?), routes::reviews(&webhook.path, reviewer));
+    let answers = with_farewell(routes::reviews(&webhook.path, reviewer), ends.subscribe());
+    open(reviews, Some(tls(&serving)?), answers);
 
     let controller = Controller {
         client: client.clone(),
