@@ -8,6 +8,7 @@ use super::problem;
 use super::registered::{Age, Registered};
 use super::rotation::{Change, Next, Policy, Seen, Situation, carry_out, decide, wanted};
 use super::serving::{Identity, Serving, Swap, swap};
+use crate::webhook::watching::Soon;
 use futures::StreamExt;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -80,7 +81,7 @@ impl Keeper {
     pub async fn run(mut self, client: Client) {
         let api = Api::namespaced(client, &self.service.namespace);
         let only = Config::default().fields(&format!("metadata.name={}", self.secret));
-        let mut events = pin!(watcher(api.clone(), only).default_backoff());
+        let mut events = pin!(watcher(api.clone(), only).backoff(Soon::default()));
         let mut state = State {
             api,
             secret: None,

@@ -8,6 +8,7 @@ use super::told;
 use crate::api::settings::WebhookSettings;
 use crate::webhook::certificates::registered::Registered;
 use crate::webhook::events::reporter;
+use crate::webhook::watching::Soon;
 use futures::StreamExt;
 use futures::future::OptionFuture;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
@@ -58,8 +59,8 @@ pub async fn keep(
     registered: watch::Sender<Registered>,
 ) {
     let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
-    let mut ours = pin!(watch_object(api.clone(), &settings.config_name).default_backoff());
-    let mut originals = pin!(watch_object(api.clone(), original::CONFIGURATION).default_backoff());
+    let mut ours = pin!(watch_object(api.clone(), &settings.config_name).backoff(Soon::default()));
+    let mut originals = pin!(watch_object(api.clone(), original::CONFIGURATION).backoff(Soon::default()));
     let events = Recorder::new(client.clone(), reporter(None));
     let mut keeper = Keeper { client, api, events, settings, confirmed: false, warned: Vec::new() };
     // What was seen; None until it was looked for.
