@@ -132,7 +132,7 @@ fn allowed(kind: Kind) -> String {
         Kind::Url => "an http or https URL".to_owned(),
         Kind::SecretEntry => "`name/key`; no message shows it".to_owned(),
         Kind::Path => "a path that begins with `/`".to_owned(),
-        Kind::Days => "days, or a duration such as `90m` or `12h`: one minute to 3650 days".to_owned(),
+        Kind::Days(least) => format!("days, or a duration such as `90m` or `12h`: {least} seconds to 3650 days"),
         Kind::Amount => "a quantity such as `100m` or `128Mi`, not negative".to_owned(),
         Kind::User => "`auto`, `none`, or the number of a user".to_owned(),
         Kind::NamespaceOrNone => "a namespace, or empty".to_owned(),

@@ -1,151 +1,208 @@
 //! Which replica writes: the holder of one Lease. What it writes carries a `resourceVersion` all the same, so that two
 //! that both believe to lead do no harm.
 //!
-//! Who holds the Lease leads until it ends, and no longer: an API server that does not answer for a while is no reason to
-//! forget everything, and one that never answers again is no reason to go on.
+//! Nobody's time of the day counts. Who wants to lead watches whether the Lease is renewed, by a clock of its own that is
+//! never put back, and takes one that was not for its whole length. Who leads holds itself for the leader for a shorter
+//! time than that after each renewal. Every write is for the version of the Lease that was found, so that of two who want
+//! it one gets it. A leader that ends gives it back, and others, who look every other second, need not wait for its end.
 
-use axum::http::{Method, Request};
-use futures::future::OptionFuture;
-use kube::Client;
-use kube::client::Body;
-use kube_lease_manager::LeaseManagerBuilder;
-use std::time::Duration;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, Client, ResourceExt};
+use serde_json::{Value as Json, json};
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
-use tower::service_fn;
+use tokio::time::{sleep, timeout};
 
-/// The times of a Lease.
+/// How long things take.
 #[derive(Debug, Clone, Copy)]
-struct Times {
+pub struct Times {
     /// How long a leader that is gone is waited for.
-    duration: Duration,
-    /// How long before that a leader that lives says so again.
-    grace: Duration,
-    /// How long to wait for an API server that does not answer.
-    retry: Duration,
+    pub length: Duration,
+    /// How long after a renewal the leader holds itself for one.
+    pub sure: Duration,
+    /// Between two renewals.
+    pub renew: Duration,
+    /// Between two looks of the others.
+    pub look: Duration,
+    /// For an API server that does not answer, and before it is asked again.
+    pub patience: Duration,
 }
 
-const TIMES: Times =
-    Times { duration: Duration::from_secs(15), grace: Duration::from_secs(5), retry: Duration::from_secs(1) };
+impl Default for Times {
+    fn default() -> Self {
+        Times {
+            length: Duration::from_secs(15),
+            sure: Duration::from_secs(10),
+            renew: Duration::from_secs(3),
+            look: Duration::from_secs(2),
+            patience: Duration::from_secs(2),
+        }
+    }
+}
 
-/// How long one answer may take: so that there is time for a second attempt before the Lease ends.
-pub const PATIENCE: Duration = Duration::from_secs(3);
+/// What is to be done about the Lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// There is none.
+    Create,
+    /// It is nobody's, or was not renewed.
+    Take,
+    /// It is ours.
+    Renew,
+    /// It is another's.
+    Wait,
+}
 
-/// What is held, and by whom.
+/// What is to be done about a Lease that has said the same for so long.
+fn decide(found: Option<&LeaseSpec>, identity: &str, same_for: Duration, times: &Times) -> Step {
+    let Some(found) = found else { return Step::Create };
+    match found.holder_identity.as_deref().unwrap_or_default() {
+        "" => Step::Take,
+        holder if holder == identity => Step::Renew,
+        _ if same_for >= times.length => Step::Take,
+        _ => Step::Wait,
+    }
+}
+
+/// What a Lease says, and since when this process has seen it say so.
+#[derive(Debug, Default)]
+struct Watched(Option<(LeaseSpec, Instant)>);
+
+impl Watched {
+    /// Takes in what it says now; for how long it has said so.
+    fn see(&mut self, found: &LeaseSpec, now: Instant) -> Duration {
+        let before = self.0.take_if(|(before, _)| before == found);
+        let (_, since) = self.0.insert(before.unwrap_or_else(|| (found.clone(), now)));
+        now.saturating_duration_since(*since)
+    }
+}
+
+/// A replica that wants to lead.
 #[derive(Debug)]
-struct Claim {
-    namespace: String,
-    name: String,
-    identity: String,
-    times: Times,
+pub struct Candidate {
+    /// The Lease, in the namespace of the replicas.
+    pub lease: String,
+    /// Its own name: whoever has it is this replica, or was it before a restart.
+    pub identity: String,
+    /// How long things take.
+    pub times: Times,
 }
 
-/// Tries to lead for as long as somebody listens, and gives the Lease back then.
-pub async fn lead(client: Client, namespace: String, name: String, identity: String, leads: watch::Sender<bool>) {
-    Claim { namespace, name, identity, times: TIMES }.lead(client, leads).await;
+/// What a candidate knows between two steps.
+struct State {
+    api: Api<Lease>,
+    watched: Watched,
+    /// When the last renewal was asked for.
+    renewed: Option<Instant>,
 }
 
-/// The same client, which notes when it wrote last. The moment before counts, since the Lease runs from then.
-fn noting(client: Client, namespace: &str, renewed: watch::Sender<Option<Instant>>) -> Client {
-    let send = move |request: Request<Body>| {
-        let (client, renewed) = (client.clone(), renewed.clone());
-        async move {
-            let (asked, writes) = (Instant::now(), *request.method() == Method::PATCH);
-            let answer = client.send(request).await?;
-            if writes && answer.status().is_success() {
-                renewed.send_replace(Some(asked));
-            }
-            Ok::<_, kube::Error>(answer)
-        }
-    };
-    Client::new(service_fn(send), namespace)
-}
-
-impl Claim {
-    async fn lead(&self, client: Client, leads: watch::Sender<bool>) {
-        let (renewed, holds) = (watch::Sender::new(None), watch::Sender::new(false));
-        let client = noting(client, &self.namespace, renewed.clone());
-        tokio::select! {
-            () = self.hold(&client, &renewed, &holds, &leads) => {}
-            () = self.tell(renewed.subscribe(), holds.subscribe(), &leads) => {}
-        }
-    }
-
-    /// Holds the Lease whenever it can be had, until nobody listens any more.
-    async fn hold(
-        &self,
-        client: &Client,
-        renewed: &watch::Sender<Option<Instant>>,
-        holds: &watch::Sender<bool>,
-        leads: &watch::Sender<bool>,
+impl Candidate {
+    /// Wants to lead until the process is to end, and gives the Lease back then.
+    pub async fn run(
+        self,
+        client: Client,
+        namespace: &str,
+        leads: watch::Sender<bool>,
+        mut ends: watch::Receiver<bool>,
     ) {
-        let Claim { namespace, name, identity, times } = self;
-        while !leads.is_closed() {
-            let manager = LeaseManagerBuilder::new(client.clone(), name)
-                .with_namespace(namespace)
-                .with_identity(identity)
-                .with_duration(times.duration.as_secs())
-                .with_grace(times.grace.as_secs())
-                .build()
-                .await;
-            let manager = match manager {
-                Ok(manager) => manager,
-                Err(error) => {
-                    tracing::warn!(%error, lease = name, "the Lease cannot be read; trying again");
-                    sleep(times.retry).await;
-                    continue;
-                }
-            };
+        let api = Api::namespaced(client, namespace);
+        let mut state = State { api, watched: Watched::default(), renewed: None };
+        let lives = async {
             loop {
-                tokio::select! {
-                    () = leads.closed() => {
-                        // The next leader need not wait for the end of it.
-                        let _expires = manager.release().await;
-                        return;
-                    }
-                    changed = manager.changed() => match changed {
-                        Ok(now) => {
-                            if now && renewed.borrow().is_none() {
-                                // A process that was started anew in its pod finds it held, and has written nothing yet.
-                                renewed.send_replace(Some(Instant::now()));
-                            }
-                            holds.send_replace(now);
-                        }
-                        Err(error) => {
-                            tracing::warn!(%error, lease = name, "the Lease cannot be kept; trying again");
-                            sleep(times.retry).await;
-                            if !*leads.borrow() {
-                                // It may be gone: then it is made anew.
-                                holds.send_replace(false);
-                                break;
-                            }
-                        }
-                    },
-                }
+                let pause = self.step(&mut state, &leads).await;
+                sleep(pause).await;
             }
+        };
+        tokio::select! {
+            () = lives => {}
+            _ = ends.wait_for(|ends| *ends) => {}
+        }
+        self.tell(&leads, false);
+        let patience = self.times.patience;
+        match timeout(patience, self.give_back(&state.api)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, lease = self.lease, "the Lease was not given back"),
+            Err(_) => tracing::warn!(lease = self.lease, "the Lease was not given back in time"),
         }
     }
 
-    /// Says who leads: whoever holds the Lease, until it ends.
-    async fn tell(
-        &self,
-        mut renewed: watch::Receiver<Option<Instant>>,
-        mut holds: watch::Receiver<bool>,
-        leads: &watch::Sender<bool>,
-    ) {
-        loop {
-            let (last, held) = (*renewed.borrow_and_update(), *holds.borrow_and_update());
-            let end = last.filter(|_| held).map(|last| last + self.times.duration).filter(|end| *end > Instant::now());
-            let leader = end.is_some();
-            if leads.send_if_modified(|before| std::mem::replace(before, leader) != leader) {
-                tracing::info!(leader, lease = self.name, "leadership changed");
+    /// Tries once, and says how long to wait.
+    async fn step(&self, state: &mut State, leads: &watch::Sender<bool>) -> Duration {
+        let Times { sure, renew, look, patience, .. } = self.times;
+        let now = Instant::now();
+        let left = state.renewed.map(|at| (at + sure).saturating_duration_since(now));
+        let error = match timeout(left.unwrap_or(patience).min(patience), self.attempt(state, now)).await {
+            Ok(Ok(holds)) => {
+                state.renewed = holds.then_some(now);
+                self.tell(leads, holds);
+                return if holds { renew } else { look };
             }
-            tokio::select! {
-                Ok(()) = renewed.changed() => {}
-                Ok(()) = holds.changed() => {}
-                Some(()) = OptionFuture::from(end.map(sleep_until)) => {}
-                else => return,
+            // Somebody else has written it. It is looked at again.
+            Ok(Err(kube::Error::Api(status))) if status.code == 409 => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("the API server does not answer".to_owned()),
+        };
+        if let Some(error) = error {
+            tracing::warn!(error, lease = self.lease, "the Lease cannot be read or written; trying again");
+        }
+        if state.renewed.is_some_and(|at| at.elapsed() >= sure) {
+            state.renewed = None;
+            self.tell(leads, false);
+        }
+        patience / 2
+    }
+
+    /// Does what is to be done, and says whether the Lease is ours.
+    async fn attempt(&self, state: &mut State, now: Instant) -> kube::Result<bool> {
+        let found = state.api.get_opt(&self.lease).await?;
+        let spec = found.as_ref().map(|found| found.spec.clone().unwrap_or_default());
+        let same_for = spec.as_ref().map_or(Duration::ZERO, |spec| state.watched.see(spec, now));
+        let step = decide(spec.as_ref(), &self.identity, same_for, &self.times);
+        let version = found.and_then(|found| found.resource_version());
+        let mut wanted = json!({
+            "holderIdentity": self.identity, "leaseDurationSeconds": self.times.length.as_secs().max(1),
+            "renewTime": MicroTime(Timestamp::now()),
+        });
+        match step {
+            Step::Wait => return Ok(false),
+            Step::Renew => {}
+            Step::Create | Step::Take => {
+                wanted["acquireTime"] = wanted["renewTime"].clone();
+                wanted["leaseTransitions"] = json!(spec.and_then(|spec| spec.lease_transitions).unwrap_or(0) + 1);
             }
+        }
+        if step == Step::Create {
+            let spec = serde_json::from_value(wanted).map_err(kube::Error::SerdeError)?;
+            let metadata = ObjectMeta { name: Some(self.lease.clone()), ..ObjectMeta::default() };
+            state.api.create(&PostParams::default(), &Lease { metadata, spec }).await?;
+        } else {
+            self.write(&state.api, version, &wanted).await?;
+        }
+        Ok(true)
+    }
+
+    async fn give_back(&self, api: &Api<Lease>) -> kube::Result<()> {
+        let Some(found) = api.get_opt(&self.lease).await? else { return Ok(()) };
+        let version = found.resource_version();
+        if found.spec.and_then(|spec| spec.holder_identity).as_ref() != Some(&self.identity) {
+            return Ok(());
+        }
+        let nobody = json!({ "holderIdentity": null, "renewTime": null, "acquireTime": null });
+        self.write(api, version, &nobody).await
+    }
+
+    /// Writes the version that was found, and no other.
+    async fn write(&self, api: &Api<Lease>, version: Option<String>, spec: &Json) -> kube::Result<()> {
+        let patch = json!({ "metadata": { "resourceVersion": version }, "spec": spec });
+        api.patch(&self.lease, &PatchParams::default(), &Patch::Merge(patch)).await.map(drop)
+    }
+
+    fn tell(&self, leads: &watch::Sender<bool>, now: bool) {
+        if leads.send_replace(now) != now {
+            tracing::info!(leader = now, lease = self.lease, "leadership changed");
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod configurations;
 pub mod controller;
 pub mod decision;
 pub mod events;
+pub mod farewell;
 pub mod lease;
 pub mod listener;
 pub mod logging;

@@ -8,13 +8,15 @@ use super::certificates::rotation::Policy;
 use super::certificates::serving::Serving;
 use super::configurations::{Configurations, Standing};
 use super::controller::run::Controller;
+use super::farewell::with_farewell;
+use super::lease::{Candidate, Times};
 use super::logging::Level;
 use super::metrics::Metrics;
 use super::registration::desired;
 use super::routes::{Readiness, Reviewer};
 use super::server::{Limits, serve};
 use super::tasks::Tasks;
-use super::{api_server, events, lease, listener, registration, routes, signals};
+use super::{api_server, events, listener, registration, routes, signals};
 use crate::api::settings::{CertMode, Settings, WebhookSettings};
 use axum::Router;
 use kube::Config;
@@ -24,7 +26,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -34,9 +35,6 @@ pub const LEASE: &str = "openlit-operator";
 
 /// How long reviews are still taken after the process was told to end: until the API servers have noticed.
 const FAREWELL: Duration = Duration::from_secs(5);
-
-/// How long the Lease may take to be given back.
-const RELEASE: Duration = Duration::from_secs(2);
 
 /// How often the expiry of the certificate is looked at.
 const LOOK: Duration = Duration::from_secs(5);
@@ -88,7 +86,7 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
     let standing = watch::Sender::new(Standing::default());
     let registered = watch::Sender::new(Registered::default());
     let leads = watch::Sender::new(false);
-    let ends = Arc::new(AtomicBool::new(false));
+    let ends = watch::Sender::new(false);
     let stop = watch::Sender::new(false);
 
     // Whoever asks for our health is answered from the start.
@@ -110,7 +108,8 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
 
     let config = Config::infer().await?;
     let client = api_server::client(config.clone())?;
-    let in_haste = api_server::client_in_haste(config, lease::PATIENCE)?;
+    let times = Times::default();
+    let in_haste = api_server::client_in_haste(config, times.patience)?;
     tokio::select! {
         () = api_server::answers(&client) => {}
         // Nobody has asked for a review yet.
@@ -120,7 +119,8 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
     let (events, notices) = events::Events::new();
     let deadline = Duration::from_secs(webhook.timeout_seconds.into()).mul_f64(0.8);
     let reviewer = Arc::new(Reviewer::new(configurations.clone(), Arc::clone(&metrics), events.clone(), deadline));
-    open("the server of reviews", reviews, Some(tls(&serving)?), routes::reviews(&webhook.path, reviewer));
+    let answers = with_farewell(routes::reviews(&webhook.path, reviewer), ends.subscribe());
+    open("the server of reviews", reviews, Some(tls(&serving)?), answers);
 
     let controller = Controller {
         client: client.clone(),
@@ -141,21 +141,18 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
     let registration =
         registration::keeper::keep(client.clone(), webhook.clone(), leads.subscribe(), bundle, registered.clone());
     tasks.spawn("the keeper of the registration", registration);
-    match (webhook.cert_mode, &webhook.cert_dir) {
-        (CertMode::Provided, Some(folder)) => {
-            let folder = PathBuf::from(folder);
-            let registered = registered.subscribe();
-            let provided = Provided { folder, service, serving, registered, wanted: Some(wanted) };
-            tasks.spawn("the keeper of certificates", provided.run());
-        }
-        _ => {
-            let keeper = keeper(webhook, service, serving, &leads, &registered, wanted);
-            tasks.spawn("the keeper of certificates", keeper.run(client));
-        }
+    if let (CertMode::Provided, Some(folder)) = (webhook.cert_mode, &webhook.cert_dir) {
+        let (folder, registered) = (PathBuf::from(folder), registered.subscribe());
+        let provided = Provided { folder, service, serving, registered, wanted: Some(wanted) };
+        tasks.spawn("the keeper of certificates", provided.run());
+    } else {
+        let keeper = keeper(webhook, service, serving, &leads, &registered, wanted);
+        tasks.spawn("the keeper of certificates", keeper.run(client));
     }
+    let candidate = Candidate { lease: LEASE.to_owned(), identity: replica.identity.clone(), times };
+    let (namespace, ending) = (webhook.namespace.clone(), ends.subscribe());
     let mut lease = Tasks::default();
-    let (namespace, identity) = (webhook.namespace.clone(), replica.identity.clone());
-    lease.spawn("the holder of the Lease", lease::lead(in_haste, namespace, LEASE.to_owned(), identity, leads));
+    lease.spawn("the candidate for the Lease", async move { candidate.run(in_haste, &namespace, leads, ending).await });
     tracing::info!(identity = replica.identity, version = env!("CARGO_PKG_VERSION"), "the webhook runs");
 
     let early = tokio::select! {
@@ -170,15 +167,14 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
     if let Some(task) = early {
         tracing::error!(task, "a task has ended that never should; ending");
     }
-    ends.store(true, Ordering::Relaxed);
+    // Not ready any more, and leader no more: another goes on while this one still answers.
+    ends.send_replace(true);
     tokio::time::sleep(FAREWELL).await;
     stop.send_replace(true);
     servers.all_to_end().await;
-    // Without those who ask who leads, the Lease is given back.
     tasks.stop().await;
-    if tokio::time::timeout(RELEASE, lease.all_to_end()).await.is_err() {
-        tracing::warn!("the Lease was not given back in time");
-    }
+    // It says itself what went wrong with it.
+    lease.all_to_end().await;
     early.map_or(Ok(()), |task| Err(Trouble::Ended(task)))
 }
 
@@ -222,12 +218,12 @@ fn readiness(
     registered: &watch::Sender<Registered>,
     serving: &Arc<Serving>,
     service: &Service,
-    ends: &Arc<AtomicBool>,
+    ends: &watch::Sender<bool>,
 ) -> Arc<Readiness> {
     let (standing, registered) = (standing.subscribe(), registered.subscribe());
-    let (serving, service, ends) = (Arc::clone(serving), service.clone(), Arc::clone(ends));
+    let (serving, service, ends) = (Arc::clone(serving), service.clone(), ends.subscribe());
     Arc::new(move || {
-        if ends.load(Ordering::Relaxed) {
+        if *ends.borrow() {
             return Err("the process ends".to_owned());
         }
         if !standing.borrow().synced {

@@ -2,6 +2,7 @@
 
 use super::routes::Peer;
 use axum::{Extension, Router};
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -9,6 +10,7 @@ use hyper_util::service::TowerToHyperService;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -21,15 +23,23 @@ use tokio_rustls::TlsAcceptor;
 pub struct Limits {
     /// Connections at once; further ones wait.
     pub connections: usize,
-    /// For a handshake, and for the head of a request.
+    /// For a handshake, and for the first request.
     pub patience: Duration,
+    /// For each next request. Longer than the 90 seconds for which an API server keeps a connection that it does not need:
+    /// where both close it, the API server may just have asked, and it does not ask twice.
+    pub idle: Duration,
     /// For what is under way when the process is to end.
     pub drain: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { connections: 1_024, patience: Duration::from_secs(5), drain: Duration::from_secs(10) }
+        Limits {
+            connections: 1_024,
+            patience: Duration::from_secs(5),
+            idle: Duration::from_secs(120),
+            drain: Duration::from_secs(10),
+        }
     }
 }
 
@@ -107,8 +117,24 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     watcher: hyper_util::server::graceful::Watcher,
 ) -> io::Result<()> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.patience);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.idle);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(250).keep_alive_interval(Duration::from_secs(30));
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes)).into_owned();
-    watcher.watch(connection).await.map_err(io::Error::other)
+    let asked = Arc::new(AtomicBool::new(false));
+    let (routes, sets) = (TowerToHyperService::new(routes), Arc::clone(&asked));
+    let service = service_fn(move |request| {
+        sets.store(true, Ordering::Relaxed);
+        routes.call(request)
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    let mut connection = std::pin::pin!(watcher.watch(connection));
+    if let Ok(ended) = timeout(limits.patience, connection.as_mut()).await {
+        return ended.map_err(io::Error::other);
+    }
+    if !asked.load(Ordering::Relaxed) {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    connection.await.map_err(io::Error::other)
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ mod beginning;
 mod control_plane;
 mod credentials;
 mod definition;
+mod endurance;
 mod harness;
 mod kubelet;
 mod leftovers;
@@ -72,6 +73,7 @@ fn main() {
         beginning::trials,
         startup::trials,
         readme::trials,
+        endurance::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();
     libtest_mimic::run(&arguments, trials).exit();
@@ -93,6 +95,14 @@ impl Ground {
     fn trial_with(&self, name: &str, further: &[&str], test: fn(&Place)) -> Trial {
         match &self.apart {
             Ok(()) => self.tools.trial(name, &[&NEEDS, further].concat(), test),
+            Err(why) => tools::skipped(name, why.clone()),
+        }
+    }
+
+    /// The same for one that takes minutes.
+    fn slow_trial(&self, name: &str, test: fn(&Place)) -> Trial {
+        match &self.apart {
+            Ok(()) => self.tools.slow_trial(name, &NEEDS, test),
             Err(why) => tools::skipped(name, why.clone()),
         }
     }

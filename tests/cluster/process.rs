@@ -1,6 +1,6 @@
 //! A program that runs beside a test and ends with it.
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -28,8 +28,25 @@ impl Process {
 
     /// Asks it to end, and waits until it has.
     pub fn stop(mut self) {
-        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGTERM).unwrap();
+        self.ask_to_end();
         self.child.wait().unwrap();
+    }
+
+    /// Asks it to end.
+    pub fn ask_to_end(&self) {
+        signal::kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGTERM).unwrap();
+    }
+
+    /// Kills it, and waits until it is gone.
+    pub fn kill(&mut self) {
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+
+    /// Whether it has ended, of itself or because it was asked to.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Waits until something holds that this program brings about, and says what it wrote if it ends before, or if it
@@ -53,9 +70,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already.
-        drop(self.child.kill());
-        drop(self.child.wait());
+        self.kill();
     }
 }
 

@@ -364,7 +364,7 @@ impl Reader {
         let cert_validity = self.duration("CERT_VALIDITY_DAYS");
         let mut cert_refresh = self.duration("CERT_REFRESH_DAYS");
         if !self.is_set("CERT_REFRESH_DAYS") && cert_refresh >= cert_validity {
-            cert_refresh = cert_validity / 3;
+            cert_refresh = (cert_validity / 3).max(Duration::from_secs(table::LEAST_REFRESH));
         }
         let telemetry = table::telemetry_names();
         WebhookSettings {

@@ -39,8 +39,8 @@ pub enum Kind {
     SecretEntry,
     /// A path that begins with `/`.
     Path,
-    /// Days, or a duration such as `90m`, from a minute to ten years.
-    Days,
+    /// Days, or a duration such as `90m`, from so many seconds to ten years.
+    Days(u64),
     /// A quantity that is not negative.
     Amount,
     /// `auto`, `none`, or the number of a user.
@@ -52,6 +52,10 @@ pub enum Kind {
     /// `group/Kind=path` items, with commas or line ends between them.
     Workloads,
 }
+
+/// The shortest time, in seconds, before its end in which a certificate is renewed: where the replica that does it dies,
+/// another one does so within fifteen.
+pub(super) const LEAST_REFRESH: u64 = 20;
 
 macro_rules! table {
     ($($name:literal, $default:expr, $kind:expr, $says:literal;)*) => {
@@ -97,8 +101,8 @@ table! {
     "WEBHOOK_FAILURE_POLICY", "Ignore", Kind::Choice(&["Ignore", "Fail"]), "What the API server does when the webhook fails.";
     "WEBHOOK_REINVOCATION_POLICY", "Never", Kind::Choice(&["Never", "IfNeeded"]), "Whether the webhook is asked again after others changed the pod.";
     "WEBHOOK_TIMEOUT_SECONDS", "3", Kind::Number(1, 30), "How long the API server waits for the webhook.";
-    "CERT_VALIDITY_DAYS", "365", Kind::Days, "How long a certificate is valid: days, or a duration such as 90m.";
-    "CERT_REFRESH_DAYS", "30", Kind::Days, "How long before its end a certificate is renewed: days, or a duration; below the validity.";
+    "CERT_VALIDITY_DAYS", "365", Kind::Days(30), "How long a certificate is valid: days, or a duration such as 90m.";
+    "CERT_REFRESH_DAYS", "30", Kind::Days(LEAST_REFRESH), "How long before its end a certificate is renewed: days, or a duration; below the validity.";
     "CERT_MODE", "self-signed", Kind::Choice(&["self-signed", "provided"]), "Whether the webhook makes its certificates, or finds them in WEBHOOK_CERT_DIR.";
     "WEBHOOK_CERT_DIR", "", Kind::Text, "Where provided certificates are.";
     "POD_NAMESPACE", "openlit", Kind::Syntax(syntax::DNS_LABEL), "The namespace of the webhook.";
@@ -187,7 +191,7 @@ impl Kind {
             Kind::Url if syntax::check(syntax::ENDPOINT, value) && !value.contains("$(") => return None,
             Kind::SecretEntry if syntax::check(syntax::SECRET_REFERENCE, value) => return None,
             Kind::Path if value.starts_with('/') && one_line && !value.contains([' ', '?', '#']) => return None,
-            Kind::Days if duration(value).is_some() => return None,
+            Kind::Days(least) if duration(value).is_some_and(|time| time.as_secs() >= least) => return None,
             Kind::Amount if is_amount(value) => return None,
             Kind::User if matches!(value, "auto" | "none") => return None,
             Kind::User if whole_number(value).is_some_and(|id| (0..=i64::from(i32::MAX)).contains(&id)) => return None,
@@ -213,7 +217,7 @@ impl Kind {
             Kind::Url => "an http:// or https:// URL such as http://collector:4318".to_owned(),
             Kind::SecretEntry => syntax::SECRET_REFERENCE.expected.to_owned(),
             Kind::Path => "a path that begins with /".to_owned(),
-            Kind::Days => "days from 1 to 3650, or a duration from a minute on such as 90m or 12h".to_owned(),
+            Kind::Days(least) => format!("days from 1 to 3650, or a duration from {least}s on such as 90m or 12h"),
             Kind::Amount => format!("{}, not negative", syntax::QUANTITY.expected),
             Kind::User => "auto, none, or the number of a user".to_owned(),
             Kind::NamespaceOrNone => {
@@ -237,8 +241,7 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// Days as a number, or a duration of hours, minutes and seconds: `90m`, `1h30m`, `2d`. From a
-/// minute to 3650 days.
+/// Days as a number, or a duration of hours, minutes and seconds: `90m`, `1h30m`, `2d`. At most 3650 days.
 pub(super) fn duration(text: &str) -> Option<Duration> {
     const DAY: u64 = 24 * 60 * 60;
     let seconds = if text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -260,7 +263,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
         }
         sum
     };
-    (60..=3650 * DAY).contains(&seconds).then(|| Duration::from_secs(seconds))
+    (seconds <= 3650 * DAY).then(|| Duration::from_secs(seconds))
 }
 
 fn whole_number(text: &str) -> Option<i64> {

@@ -51,7 +51,7 @@ fn every_setting_has_an_effect() {
         Kind::SecretEntry => "a/b".to_owned(),
         Kind::Path => "/x".to_owned(),
         Kind::Amount => if variable.name.ends_with("REQUEST") { "1m" } else { "1Gi" }.to_owned(),
-        Kind::Number(..) | Kind::Days | Kind::User => "7".to_owned(),
+        Kind::Number(..) | Kind::Days(_) | Kind::User => "7".to_owned(),
         Kind::Workloads => "x/Y=spec.template".to_owned(),
         _ => "x".to_owned(),
     };
@@ -106,6 +106,8 @@ fn bad_values_name_what_is_allowed() {
     refuses("OPENLIT_WORKLOADS", "Job", &["group/Kind=path.to.template"]);
     refuses("WEBHOOK_PATH", "mutate", &["begins with /"]);
     refuses("CERT_VALIDITY_DAYS", "soon", &["90m"]);
+    refuses("CERT_VALIDITY_DAYS", "29s", &["from 30s on"]);
+    refuses("CERT_REFRESH_DAYS", "19s", &["from 20s on"]);
     refuses("CERT_MODE", "manual", &["self-signed, provided"]);
     refuses("OTEL_EXPORTER_OTLP_ENDPOINT", "$(X)", &["http:// or https:// URL"]);
 }
@@ -127,6 +129,8 @@ fn certificates_may_be_valid_for_days_or_durations() {
     assert_eq!(short.cert_refresh, Duration::from_secs(30 * 60), "the default would never end");
     let both = webhook(&[("CERT_VALIDITY_DAYS", "1h30m"), ("CERT_REFRESH_DAYS", "600s")]);
     assert_eq!(both.cert_refresh, Duration::from_secs(600));
+    let shortest = webhook(&[("CERT_VALIDITY_DAYS", "30s")]);
+    assert_eq!(shortest.cert_refresh, Duration::from_secs(20), "another replica must be able to take over");
     assert_eq!(
         webhook(&[("CERT_VALIDITY_DAYS", "2d")]).cert_validity,
         webhook(&[("CERT_VALIDITY_DAYS", "2")]).cert_validity

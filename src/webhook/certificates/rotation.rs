@@ -573,7 +573,9 @@ mod tests {
 
     #[test]
     fn waits_fit_into_short_lives() {
-        for (validity, refresh) in [(60, 20), (60, 59), (300, 100), (86_400, 28_800), (31_536_000, 2_592_000)] {
+        for (validity, refresh) in
+            [(30, 20), (40, 30), (60, 20), (60, 59), (300, 100), (86_400, 28_800), (31_536_000, 2_592_000)]
+        {
             let seconds = std::time::Duration::from_secs;
             let policy = Policy::new(seconds(validity), seconds(refresh));
             assert!(policy.settle() >= policy.notice() * 2);

@@ -1,182 +1,205 @@
 use super::*;
-use axum::body::Body as Answer;
-use axum::http::{Response, StatusCode};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use k8s_openapi::jiff::Timestamp;
-use serde_json::{Value as Json, json};
-use std::convert::Infallible;
+use axum::http::{Method, Request, Response, StatusCode};
+use kube::client::Body;
 use std::sync::{Arc, Mutex};
-use tokio::time::timeout;
+use tokio::task::JoinHandle;
 
-/// What an API server knows of one Lease.
+const TIMES: Times = Times {
+    length: Duration::from_secs(2),
+    sure: Duration::from_millis(1_400),
+    renew: Duration::from_millis(100),
+    look: Duration::from_millis(50),
+    patience: Duration::from_millis(300),
+};
+
+fn held_by(holder: &str) -> LeaseSpec {
+    LeaseSpec { holder_identity: Some(holder.to_owned()), ..LeaseSpec::default() }
+}
+
+#[test]
+fn what_is_done_depends_on_whose_it_is_and_for_how_long_nobody_has_renewed_it() {
+    let step = |found: Option<&LeaseSpec>, same_for| decide(found, "me", same_for, &TIMES);
+    let just = TIMES.length.saturating_sub(Duration::from_millis(1));
+    assert_eq!(step(None, Duration::ZERO), Step::Create);
+    assert_eq!(step(Some(&LeaseSpec::default()), Duration::ZERO), Step::Take);
+    assert_eq!(step(Some(&held_by("")), Duration::ZERO), Step::Take);
+    assert_eq!(step(Some(&held_by("me")), TIMES.length), Step::Renew);
+    assert_eq!(step(Some(&held_by("another")), just), Step::Wait);
+    assert_eq!(step(Some(&held_by("another")), TIMES.length), Step::Take);
+}
+
+#[test]
+fn times_of_the_day_are_compared_and_not_believed() {
+    let at =
+        |second| LeaseSpec { renew_time: Some(MicroTime(Timestamp::from_second(second).unwrap())), ..held_by("it") };
+    let (mut watched, now) = (Watched::default(), Instant::now());
+    let later = |seconds| now + Duration::from_secs(seconds);
+    // Its clock is decades behind, or ahead.
+    for (second, seconds, same_for) in [(0, 0, 0), (0, 9, 9), (1, 10, 0), (1, 12, 2), (9_999_999_999, 13, 0)] {
+        assert_eq!(watched.see(&at(second), later(seconds)), Duration::from_secs(same_for), "{second}");
+    }
+}
+
+#[test]
+fn a_leader_stops_before_another_may_begin() {
+    let Times { length, sure, renew, look, patience } = Times::default();
+    assert!(sure + patience < length, "an attempt may be under way when it is sure no more");
+    assert!(renew + patience * 2 + patience / 2 < sure, "one that fails is no reason to stop");
+    assert!(look < length && patience < sure);
+}
+
+/// An API server with one Lease, of which each version can be written once.
 #[derive(Clone, Default)]
 struct Server(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
     lease: Option<Json>,
-    /// When it was written; nobody else does.
-    renewed: Vec<Instant>,
-    /// How many requests have failed.
-    failed: usize,
-    ailment: Ailment,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-enum Ailment {
-    #[default]
-    None,
-    Fails,
-    Hangs,
+    version: u64,
+    /// It does not answer.
+    dead: bool,
 }
 
 impl Server {
     fn client(&self) -> Client {
         let server = self.clone();
-        Client::new(service_fn(move |request| server.clone().answer(request)), "openlit")
+        let service = tower::service_fn(move |request| {
+            let server = server.clone();
+            async move { Ok::<_, std::convert::Infallible>(server.answer(request).await) }
+        });
+        Client::new(service, "openlit")
     }
 
-    async fn answer(self, request: Request<Body>) -> Result<Response<Answer>, Infallible> {
-        let ailment = self.0.lock().unwrap().ailment;
-        if ailment == Ailment::Hangs {
+    async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        if self.0.lock().unwrap().dead {
             std::future::pending::<()>().await;
         }
-        let (head, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let body: Json = serde_json::from_slice(&body.collect_bytes().await.unwrap()).unwrap_or_default();
-        let mut state = self.0.lock().unwrap();
-        let (code, answer) = match (ailment, head.method) {
-            (Ailment::Fails, _) => {
-                state.failed += 1;
-                (500, None)
-            }
-            (_, Method::POST) => {
-                state.lease = Some(body);
-                (201, state.lease.clone())
-            }
-            (_, Method::PATCH) if state.lease.is_some() => {
-                state.renewed.push(Instant::now());
-                let lease = state.lease.as_mut().unwrap();
-                for (key, value) in body["spec"].as_object().unwrap() {
-                    lease["spec"][key] = value.clone();
-                }
-                (200, state.lease.clone())
-            }
-            (..) if state.lease.is_some() => (200, state.lease.clone()),
-            (..) => (404, None),
+        let (code, answer) = self.0.lock().unwrap().take(&parts.method, &body);
+        let body = Body::from(answer.to_string().into_bytes());
+        Response::builder().status(code).body(body).unwrap()
+    }
+
+    fn holder(&self) -> String {
+        let state = self.0.lock().unwrap();
+        let lease = state.lease.as_ref().unwrap();
+        lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+impl State {
+    fn take(&mut self, method: &Method, body: &Json) -> (StatusCode, Json) {
+        let refused = |code: StatusCode, reason| {
+            let status = json!({ "kind": "Status", "status": "Failure", "reason": reason, "code": code.as_u16() });
+            (code, status)
         };
-        let failure = || json!({"kind": "Status", "status": "Failure", "code": code, "reason": "X", "message": "no"});
-        let answer = answer.unwrap_or_else(failure).to_string();
-        Ok(Response::builder().status(StatusCode::from_u16(code).unwrap()).body(Answer::from(answer)).unwrap())
-    }
-
-    fn ails(&self, ailment: Ailment) {
-        self.0.lock().unwrap().ailment = ailment;
-    }
-
-    fn last(&self) -> Instant {
-        *self.0.lock().unwrap().renewed.last().unwrap()
-    }
-
-    fn spec(&self, key: &str) -> Json {
-        self.0.lock().unwrap().lease.as_ref().map_or(Json::Null, |lease| lease["spec"][key].clone())
-    }
-
-    /// A replica that leads.
-    async fn leader(&self) -> watch::Receiver<bool> {
-        let (sender, mut leads) = watch::channel(false);
-        let (namespace, name, identity) = ("openlit".to_owned(), "lease".to_owned(), "a".to_owned());
-        let claim = Claim { namespace, name, identity, times: SHORT };
-        let client = self.client();
-        tokio::spawn(async move { claim.lead(client, sender).await });
-        turns(&mut leads, true).await;
-        leads
+        let lease = match (method, self.lease.take()) {
+            (&Method::GET, Some(lease)) => {
+                self.lease = Some(lease.clone());
+                return (StatusCode::OK, lease);
+            }
+            (&Method::POST, None) => body.clone(),
+            (&Method::PATCH, Some(mut lease))
+                if body["metadata"]["resourceVersion"] == lease["metadata"]["resourceVersion"] =>
+            {
+                json_patch::merge(&mut lease, body);
+                lease
+            }
+            (_, None) => return refused(StatusCode::NOT_FOUND, "NotFound"),
+            (_, lease) => {
+                self.lease = lease;
+                return refused(StatusCode::CONFLICT, "Conflict");
+            }
+        };
+        self.version += 1;
+        let lease = self.lease.insert(lease);
+        lease["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        (StatusCode::OK, lease.clone())
     }
 }
 
-/// Who keeps a Lease goes by the clock of the machine, which cannot be stopped.
-const SHORT: Times =
-    Times { duration: Duration::from_secs(4), grace: Duration::from_secs(3), retry: Duration::from_millis(100) };
-
-async fn turns(leads: &mut watch::Receiver<bool>, wanted: bool) {
-    timeout(Duration::from_secs(30), leads.wait_for(|leads| *leads == wanted)).await.expect("a turn").unwrap();
+struct Replica {
+    leads: watch::Receiver<bool>,
+    ends: watch::Sender<bool>,
+    task: JoinHandle<()>,
 }
 
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..3_000 {
-        if holds() {
-            return;
-        }
-        sleep(Duration::from_millis(10)).await;
+fn replica(server: &Server, identity: &str) -> Replica {
+    let (told, leads) = watch::channel(false);
+    let (ends, ending) = watch::channel(false);
+    let candidate = Candidate { lease: "it".to_owned(), identity: identity.to_owned(), times: TIMES };
+    let client = server.client();
+    let task = tokio::spawn(async move { candidate.run(client, "openlit", told, ending).await });
+    Replica { leads, ends, task }
+}
+
+impl Replica {
+    /// Waits until it leads, or does not; says how long that took.
+    async fn until(&mut self, leads: bool) -> Duration {
+        let start = Instant::now();
+        timeout(Duration::from_secs(20), self.leads.wait_for(|now| *now == leads)).await.unwrap().unwrap();
+        start.elapsed()
     }
-    panic!("not within half a minute: {what}");
+
+    fn leads(&self) -> bool {
+        *self.leads.borrow()
+    }
 }
 
 #[tokio::test]
-async fn a_leader_renews_and_gives_back() {
+async fn one_of_many_leads_and_goes_on() {
     let server = Server::default();
-    let mut leads = server.leader().await;
-    assert!(timeout(2 * SHORT.duration, leads.changed()).await.is_err(), "it goes on");
-    assert!(server.last().elapsed() < SHORT.duration);
-    drop(leads);
-    until("it is given back", || server.spec("holderIdentity").is_null()).await;
-}
-
-#[tokio::test]
-async fn a_renewal_that_fails_is_tried_again_while_the_lease_holds() {
-    let server = Server::default();
-    let mut leads = server.leader().await;
-    server.ails(Ailment::Fails);
-    until("it was tried", || server.0.lock().unwrap().failed > 1).await;
-    server.ails(Ailment::None);
-    assert!(timeout(2 * SHORT.duration, leads.changed()).await.is_err(), "nobody hears of it");
-    assert!(*leads.borrow() && server.last().elapsed() < SHORT.duration);
-}
-
-#[tokio::test]
-async fn who_cannot_renew_leads_until_the_lease_ends_and_no_longer() {
-    for ailment in [Ailment::Fails, Ailment::Hangs] {
-        let server = Server::default();
-        let mut leads = server.leader().await;
-        server.ails(ailment);
-        turns(&mut leads, false).await;
-        let led = server.last().elapsed();
-        let close = Duration::from_millis(500);
-        assert!(led + close > SHORT.duration && led < SHORT.duration + close, "{ailment:?} {led:?}");
-        server.ails(Ailment::None);
-        if ailment == Ailment::Fails {
-            turns(&mut leads, true).await;
-        }
+    let replicas: Vec<Replica> = ["a", "b", "c", "d", "e"].map(|name| replica(&server, name)).into();
+    sleep(TIMES.length).await;
+    let leader = server.holder();
+    for _ in 0..20 {
+        sleep(TIMES.renew).await;
+        assert_eq!(replicas.iter().filter(|replica| replica.leads()).count(), 1);
     }
+    assert_eq!(server.holder(), leader);
+    let state = server.0.lock().unwrap();
+    assert_eq!(state.lease.as_ref().unwrap()["spec"]["leaseTransitions"], 1);
 }
 
 #[tokio::test]
-async fn a_lease_that_was_deleted_is_made_anew() {
+async fn a_leader_that_ends_is_followed_at_once() {
     let server = Server::default();
-    let mut leads = server.leader().await;
-    server.0.lock().unwrap().lease = None;
-    until("it is there again", || server.spec("holderIdentity") == "a").await;
-    turns(&mut leads, true).await;
+    let mut first = replica(&server, "first");
+    first.until(true).await;
+    let mut second = replica(&server, "second");
+    sleep(TIMES.look * 3).await;
+    assert!(!second.leads());
+    first.ends.send(true).unwrap();
+    assert!(second.until(true).await < TIMES.length / 2, "it need not wait for the end");
+    assert!(!first.leads());
+    first.task.await.unwrap();
 }
 
 #[tokio::test]
-async fn a_lease_that_another_has_taken_is_led_by_no_more() {
+async fn a_leader_that_is_killed_is_waited_for_and_knows_its_lease_again() {
     let server = Server::default();
-    let mut leads = server.leader().await;
-    server.0.lock().unwrap().lease.as_mut().unwrap()["spec"]["holderIdentity"] = "b".into();
-    turns(&mut leads, false).await;
-    assert_eq!(server.spec("holderIdentity"), "b");
+    let mut first = replica(&server, "first");
+    first.until(true).await;
+    let mut second = replica(&server, "second");
+    sleep(TIMES.look * 3).await;
+    first.task.abort();
+    let mut again = replica(&server, "first");
+    again.until(true).await;
+    assert!(!second.leads());
+    again.task.abort();
+    let took = second.until(true).await;
+    assert!(took + TIMES.renew * 2 >= TIMES.length, "{took:?}");
 }
 
-/// The process was started anew in its pod, which is its name.
 #[tokio::test]
-async fn a_lease_that_is_found_held_is_led_by_at_once() {
+async fn who_cannot_renew_stops_before_another_begins() {
     let server = Server::default();
-    drop(server.leader().await);
-    until("it is given back", || server.spec("holderIdentity").is_null()).await;
-    let renewed = MicroTime(Timestamp::now());
-    server.0.lock().unwrap().lease.as_mut().unwrap()["spec"] =
-        json!({ "holderIdentity": "a", "renewTime": renewed, "leaseDurationSeconds": SHORT.duration.as_secs() });
-    let start = Instant::now();
-    let _leads = server.leader().await;
-    assert!(start.elapsed() < SHORT.duration - SHORT.grace, "{:?}", start.elapsed());
+    let mut leader = replica(&server, "leader");
+    leader.until(true).await;
+    server.0.lock().unwrap().dead = true;
+    let took = leader.until(false).await;
+    assert!(took < TIMES.length, "{took:?}");
+    server.0.lock().unwrap().dead = false;
+    leader.until(true).await;
 }

@@ -89,11 +89,12 @@ pub async fn keep(
             continue;
         }
         let Some(found) = &found else { continue };
+        let wanted = bundle.as_ref().map(|bundle| bundle.borrow().clone());
+        pace.wants(wanted.as_deref());
         due = pace.rest(Instant::now());
         if due.is_some() {
             continue;
         }
-        let wanted = bundle.as_ref().map(|bundle| bundle.borrow().clone());
         let work = keeper.repair(found.as_ref(), original.as_ref(), wanted.as_deref());
         match timeout(PATIENCE, work).await.unwrap_or(Err(Trouble::Late)) {
             Ok(false) => {}

@@ -20,13 +20,22 @@ const FAILURES: u32 = 5;
 const QUARREL: u32 = 6;
 
 /// What was written lately, or tried to be.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Pace {
     last: Option<Instant>,
     tries: u32,
+    bundle: Option<Vec<u8>>,
 }
 
 impl Pace {
+    /// Takes in which bundle is wanted. A new one is written at once: that those before were written is nobody's work but
+    /// ours, and a rotation is no quarrel.
+    pub fn wants(&mut self, bundle: Option<&[u8]>) {
+        if self.bundle.as_deref() != bundle {
+            *self = Pace { bundle: bundle.map(<[u8]>::to_vec), ..Pace::default() };
+        }
+    }
+
     /// Something was written.
     pub fn wrote(&mut self, now: Instant) {
         let peace = self.last.is_none_or(|last| now.duration_since(last) >= PEACE);
@@ -84,6 +93,24 @@ mod tests {
             pace.failed(now);
         }
         assert_eq!(pace.rest(now), Some(now + 16 * SHORTEST));
+    }
+
+    #[test]
+    fn a_rotation_is_no_quarrel() {
+        let mut pace = Pace::default();
+        let mut now = Instant::now();
+        for bundle in 0..20_u8 {
+            pace.wants(Some(&[bundle]));
+            assert_eq!(pace.rest(now), None, "bundle {bundle}");
+            pace.wrote(now);
+            assert!(!pace.is_quarrel());
+            now += SHORTEST;
+            // What somebody takes back then is repaired as soon as ever.
+            assert_eq!(pace.rest(now), None);
+        }
+        pace.wants(Some(&[19]));
+        pace.wrote(now);
+        assert_eq!(pace.rest(now), Some(now + 2 * SHORTEST), "the same again");
     }
 
     #[test]
