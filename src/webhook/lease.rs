@@ -6,11 +6,11 @@ use kube_lease_manager::LeaseManagerBuilder;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How long a leader that is gone is waited for, in seconds.
-const DURATION: u64 = 15;
+/// How long a leader that is gone is waited for, in seconds: what it should have repaired is repaired a second later.
+const DURATION: u64 = 10;
 
-/// How long before that a leader that lives says so again, in seconds.
-const GRACE: u64 = 5;
+/// How long before that a leader that lives says so again, in seconds: it does every three.
+const GRACE: u64 = 7;
 
 /// How long to wait for an API server that does not answer.
 const RETRY: Duration = Duration::from_secs(1);

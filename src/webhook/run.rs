@@ -29,9 +29,6 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// The Lease of the replicas, in their namespace: what the manifests grant.
-pub const LEASE: &str = "openlit-operator";
-
 /// The first pause before an API server that does not answer is asked again; each next is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
@@ -141,8 +138,13 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
         }
         _ => tokio::spawn(keeper(webhook, service, serving, &leads, &registered, wanted).run(client.clone())),
     });
-    let lease =
-        tokio::spawn(lease::lead(client, webhook.namespace.clone(), LEASE.to_owned(), replica.identity.clone(), leads));
+    let lease = tokio::spawn(lease::lead(
+        client,
+        webhook.namespace.clone(),
+        webhook.lease().to_owned(),
+        replica.identity.clone(),
+        leads,
+    ));
     tracing::info!(identity = replica.identity, version = env!("CARGO_PKG_VERSION"), "the webhook runs");
 
     told_to_end().await;
