@@ -9,6 +9,7 @@ pub mod events;
 pub mod lease;
 pub mod logging;
 pub mod metrics;
+pub mod owner;
 pub mod registration;
 pub mod review;
 pub mod routes;

@@ -17,7 +17,6 @@ use super::{events, lease, registration, routes};
 use crate::api::settings::{CertMode, Settings, WebhookSettings};
 use axum::Router;
 use kube::{Client, Config};
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -127,14 +126,14 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
         client.clone(),
         webhook.clone(),
         leads.subscribe(),
-        Some(wanted.subscribe()),
+        wanted.subscribe(),
         registered.clone(),
     )));
     tasks.push(match (webhook.cert_mode, &webhook.cert_dir) {
         (CertMode::Provided, Some(folder)) => {
             let folder = PathBuf::from(folder);
             let registered = registered.subscribe();
-            tokio::spawn(Provided { folder, service, serving, registered, wanted: Some(wanted) }.run())
+            tokio::spawn(Provided { folder, service, serving, registered, wanted }.run())
         }
         _ => tokio::spawn(keeper(webhook, service, serving, &leads, &registered, wanted).run(client.clone())),
     });
@@ -194,8 +193,7 @@ fn keeper(
         secret: webhook.secret_name.clone(),
         service,
         policy: Policy::new(webhook.cert_validity, webhook.cert_refresh),
-        labels: BTreeMap::from([("app.kubernetes.io/managed-by".to_owned(), "prelit".to_owned())]),
-        owner: None,
+        cluster_role: webhook.cluster_role.clone(),
         field_manager: desired::manager(webhook),
         serving,
         leading: leads.subscribe(),

@@ -7,6 +7,7 @@
 use crate::api::names;
 use crate::api::settings::{FailurePolicy, ReinvocationPolicy, WebhookSettings};
 use crate::inject::select::{EXCLUDED_NAMESPACES, OPT_OUTS};
+use crate::webhook::owner::Owner;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use k8s_openapi::apimachinery::pkg::version::Info;
@@ -53,35 +54,23 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// Our `ClusterRole`, which owns the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owner {
-    /// Its name.
-    pub name: String,
-    /// Its `metadata.uid`.
-    pub uid: String,
-}
-
 /// By which name this installation applies.
 pub fn manager(settings: &WebhookSettings) -> String {
     format!("{MANAGER}{}", settings.namespace)
 }
 
-/// Our fields. Without a bundle, who is trusted is for somebody else to write, and is not one of them.
-pub fn desired(settings: &WebhookSettings, server: Version, bundle: Option<&[u8]>, owner: &Owner) -> Json {
-    let mut client = json!({
-        "service": {
-            "name": settings.service_name, "namespace": settings.namespace,
-            "path": settings.path, "port": settings.service_port,
-        },
-    });
-    if let Some(bundle) = bundle {
-        client["caBundle"] = json!(BASE64.encode(bundle));
-    }
+/// Our fields, with the certificates (PEM) that are to be trusted.
+pub fn desired(settings: &WebhookSettings, server: Version, bundle: &[u8], owner: &Owner) -> Json {
     let mut webhook = json!({
         "name": WEBHOOK,
         "admissionReviewVersions": ["v1"],
-        "clientConfig": client,
+        "clientConfig": {
+            "caBundle": BASE64.encode(bundle),
+            "service": {
+                "name": settings.service_name, "namespace": settings.namespace,
+                "path": settings.path, "port": settings.service_port,
+            },
+        },
         "failurePolicy": match settings.failure_policy {
             FailurePolicy::Ignore => "Ignore",
             FailurePolicy::Fail => "Fail",
@@ -111,10 +100,7 @@ pub fn desired(settings: &WebhookSettings, server: Version, bundle: Option<&[u8]
         "metadata": {
             "name": settings.config_name,
             "labels": { "app.kubernetes.io/name": "openlit-operator", "app.kubernetes.io/managed-by": "prelit" },
-            "ownerReferences": [{
-                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
-                "name": owner.name, "uid": owner.uid,
-            }],
+            "ownerReferences": [owner.reference()],
         },
         "webhooks": [webhook],
     })
@@ -171,12 +157,6 @@ pub fn merged(found: Option<&Json>, desired: &Json) -> Json {
     let mut merged = desired.clone();
     let entry = found.and_then(|found| webhook(found, WEBHOOK));
     let ours = &mut merged["webhooks"][0];
-    if ours["clientConfig"].get("caBundle").is_none()
-        && entry.is_none_or(|entry| entry["clientConfig"]["caBundle"].as_str().unwrap_or_default().is_empty())
-    {
-        // Nobody is trusted yet: with Fail, every pod would be refused, those that could change this too.
-        ours["failurePolicy"] = json!("Ignore");
-    }
     if let Some(selector) = entry.and_then(|entry| entry.get("namespaceSelector")) {
         let wanted = ours["namespaceSelector"]["matchExpressions"].as_array().cloned().unwrap_or_default();
         // In the order that was found, which may be the wish of whoever adds to it.

@@ -1,23 +1,23 @@
 //! Keeps the registration: watches the configuration of our name and that of the original operator, and writes where this
 //! replica leads and something is not as it should be. Every replica knows what is registered.
 
-use super::desired::{self, Owner, Version};
+use super::desired::{self, Version};
 use super::original::{self, Leftover};
 use super::pace::Pace;
 use super::told;
 use crate::api::settings::WebhookSettings;
 use crate::webhook::certificates::registered::Registered;
 use crate::webhook::events::reporter;
+use crate::webhook::owner::{NoOwner, Owner};
 use futures::StreamExt;
 use futures::future::OptionFuture;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::api::rbac::v1::ClusterRole;
+use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::watcher::watch_object;
-use kube::{Client, ResourceExt};
 use serde_json::Value as Json;
 use std::pin::pin;
 use std::time::Duration;
@@ -32,12 +32,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 enum Trouble {
     #[error("{}", told(.0))]
     ApiServer(#[from] kube::Error),
-    #[error(
-        "the ClusterRole {0} is not there (WEBHOOK_CLUSTER_ROLE names it): an installation without it is being removed"
-    )]
+    #[error("{0}")]
     NoOwner(String),
     #[error("the API server does not answer")]
     Late,
+}
+
+impl From<NoOwner> for Trouble {
+    fn from(why: NoOwner) -> Self {
+        match why {
+            NoOwner::ApiServer(error) => Trouble::ApiServer(error),
+            NoOwner::Gone(_) => Trouble::NoOwner(why.to_string()),
+        }
+    }
 }
 
 impl Trouble {
@@ -48,13 +55,12 @@ impl Trouble {
 }
 
 /// Keeps the registration for as long as somebody says who leads and which bundle (PEM) is wanted. An empty one is none yet,
-/// and nothing is registered without it. Where nobody says it, who is trusted is for somebody else to write, as
-/// cert-manager's injector does.
+/// and nothing is registered without it.
 pub async fn keep(
     client: Client,
     settings: WebhookSettings,
     mut leads: watch::Receiver<bool>,
-    mut bundle: Option<watch::Receiver<Vec<u8>>>,
+    mut bundle: watch::Receiver<Vec<u8>>,
     registered: watch::Sender<Registered>,
 ) {
     let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
@@ -81,7 +87,7 @@ pub async fn keep(
                 Err(error) => tracing::warn!(%error, "the original operator's webhook configuration cannot be watched; trying again"),
             },
             changed = leads.changed() => if changed.is_err() { return },
-            Some(Ok(())) = OptionFuture::from(bundle.as_mut().map(watch::Receiver::changed)) => {},
+            Ok(()) = bundle.changed() => {},
             Some(()) = OptionFuture::from(due.map(sleep_until)) => {},
         }
         due = None;
@@ -94,8 +100,8 @@ pub async fn keep(
         if due.is_some() {
             continue;
         }
-        let wanted = bundle.as_ref().map(|bundle| bundle.borrow().clone());
-        let work = keeper.repair(found.as_ref(), original.as_ref(), wanted.as_deref());
+        let wanted = bundle.borrow().clone();
+        let work = keeper.repair(found.as_ref(), original.as_ref(), &wanted);
         match timeout(PATIENCE, work).await.unwrap_or(Err(Trouble::Late)) {
             Ok(false) => {}
             Ok(true) => {
@@ -131,12 +137,7 @@ struct Keeper {
 
 impl Keeper {
     /// Writes what is not as it should be; whether there was anything to write. The one is done even if the other fails.
-    async fn repair(
-        &mut self,
-        found: Option<&Json>,
-        original: Option<&Json>,
-        wanted: Option<&[u8]>,
-    ) -> Result<bool, Trouble> {
+    async fn repair(&mut self, found: Option<&Json>, original: Option<&Json>, wanted: &[u8]) -> Result<bool, Trouble> {
         let disarmed = self.disarm([original, found].into_iter().flatten()).await;
         let applied = self.apply(found, wanted).await;
         Ok(disarmed? | applied?)
@@ -158,7 +159,10 @@ impl Keeper {
     }
 
     /// Applies our fields, if they are not there, and the configuration is not somebody else's.
-    async fn apply(&mut self, found: Option<&Json>, wanted: Option<&[u8]>) -> Result<bool, Trouble> {
+    async fn apply(&mut self, found: Option<&Json>, wanted: &[u8]) -> Result<bool, Trouble> {
+        if wanted.is_empty() {
+            return Ok(false);
+        }
         if let Some(found) = found
             && let Some(other) = desired::held_by_another(found, &self.settings)
         {
@@ -170,14 +174,12 @@ impl Keeper {
             self.warn("ForeignConfiguration", found, text).await;
             return Ok(false);
         }
-        if wanted.is_some_and(<[u8]>::is_empty) {
-            return Ok(false);
-        }
         let server = Version::of(&self.client.apiserver_version().await?);
         if server < Version::OLDEST {
             self.once(&format!("Kubernetes {server} is not supported: {} is the oldest that is", Version::OLDEST));
         }
-        let desired = desired::desired(&self.settings, server, wanted, &self.owner().await?);
+        let owner = Owner::find(self.client.clone(), &self.settings.cluster_role).await?;
+        let desired = desired::desired(&self.settings, server, wanted, &owner);
         let patch =
             if self.confirmed { desired::needed(found, &desired) } else { Some(desired::merged(found, &desired)) };
         let Some(patch) = patch else { return Ok(false) };
@@ -186,17 +188,6 @@ impl Keeper {
         self.confirmed = true;
         tracing::info!(name = self.settings.config_name, %server, "the webhook is registered");
         Ok(true)
-    }
-
-    /// Our `ClusterRole`, as it is now: one that was made anew is another owner. Where it is gone, so is the installation,
-    /// and what it owned is not made again.
-    async fn owner(&self) -> Result<Owner, Trouble> {
-        let name = &self.settings.cluster_role;
-        let roles: Api<ClusterRole> = Api::all(self.client.clone());
-        let role = roles.get_metadata_opt(name).await?;
-        let uid = role.filter(|role| role.metadata.deletion_timestamp.is_none()).and_then(|role| role.uid());
-        let uid = uid.ok_or_else(|| Trouble::NoOwner(name.clone()))?;
-        Ok(Owner { name: name.clone(), uid })
     }
 
     /// Warns in the log and by an event about a configuration, once.

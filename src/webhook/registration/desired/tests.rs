@@ -18,7 +18,7 @@ fn wanted() -> Json {
 }
 
 fn wanted_by(pairs: &[(&str, &str)]) -> Json {
-    desired(&settings(pairs), SERVER, Some(b"CA"), &owner())
+    desired(&settings(pairs), SERVER, b"CA", &owner())
 }
 
 fn settings(pairs: &[(&str, &str)]) -> WebhookSettings {
@@ -144,27 +144,10 @@ fn expressions_of_ours_that_are_not_wanted_any_more_go() {
 }
 
 #[test]
-fn without_a_bundle_of_ours_who_is_trusted_is_not_ours() {
-    let fail = settings(&[("WEBHOOK_FAILURE_POLICY", "Fail")]);
-    let wanted = desired(&fail, SERVER, None, &owner());
-    assert_eq!(wanted["webhooks"][0]["clientConfig"].get("caBundle"), None);
-    // Nobody has written it yet: Fail would refuse every pod.
-    let patch = needed(None, &wanted).unwrap();
-    assert_eq!(patch["webhooks"][0]["failurePolicy"], "Ignore");
-    let without = changed(|found| {
-        found["webhooks"][0]["clientConfig"].as_object_mut().unwrap().remove("caBundle");
-    });
-    assert_eq!(needed(Some(&without), &wanted), None);
-    // Somebody has.
-    let patch = needed(Some(&found()), &wanted).unwrap();
-    assert_eq!(patch["webhooks"][0]["failurePolicy"], "Fail");
-}
-
-#[test]
 fn an_api_server_without_match_conditions_gets_none() {
     for (minor, expected) in [(27, false), (28, true)] {
         let server = Version { major: 1, minor };
-        let wanted = desired(&Settings::default().webhook, server, Some(b"CA"), &owner());
+        let wanted = desired(&Settings::default().webhook, server, b"CA", &owner());
         assert_eq!(wanted["webhooks"][0].get("matchConditions").is_some(), expected, "{server}");
     }
 }
