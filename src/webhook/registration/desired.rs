@@ -2,7 +2,8 @@
 //!
 //! Most of what others write stays by the rules of server-side apply: labels, annotations, webhooks under other names,
 //! further `matchConditions`. A `namespaceSelector` is one value for it, though, so that what others put there (AKS adds
-//! an expression to every webhook) is put into ours: [`merged`]. All is compared before it is written: [`needed`].
+//! an expression to every webhook) is put into ours: [`merged`]. Which of them were ours stands in an annotation, since
+//! nothing else tells. All is compared before it is written: [`needed`].
 
 use crate::api::names;
 use crate::api::settings::{FailurePolicy, ReinvocationPolicy, WebhookSettings};
@@ -21,6 +22,9 @@ const MANAGER: &str = "prelit-webhook.";
 
 /// The label of a namespace that is its name, which the API server gives to all of them.
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+
+/// The annotation with the expressions that we have written, as JSON.
+const NAMESPACES: &str = "openlit.io/namespaces";
 
 /// The version of an API server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +65,7 @@ pub fn manager(settings: &WebhookSettings) -> String {
 
 /// Our fields, with the certificates (PEM) that are to be trusted.
 pub fn desired(settings: &WebhookSettings, server: Version, bundle: &[u8], owner: &Owner) -> Json {
+    let namespaces = namespaces(settings);
     let mut webhook = json!({
         "name": WEBHOOK,
         "admissionReviewVersions": ["v1"],
@@ -76,7 +81,7 @@ pub fn desired(settings: &WebhookSettings, server: Version, bundle: &[u8], owner
             FailurePolicy::Fail => "Fail",
         },
         "matchPolicy": "Equivalent",
-        "namespaceSelector": { "matchExpressions": namespaces(settings) },
+        "namespaceSelector": { "matchExpressions": namespaces },
         // None, and nobody else's: labels say nothing about which pods a resource selects.
         "objectSelector": {},
         "reinvocationPolicy": match settings.reinvocation_policy {
@@ -99,6 +104,7 @@ pub fn desired(settings: &WebhookSettings, server: Version, bundle: &[u8], owner
         "kind": "MutatingWebhookConfiguration",
         "metadata": {
             "name": settings.config_name,
+            "annotations": { NAMESPACES: Json::from(namespaces).to_string() },
             "labels": { "app.kubernetes.io/name": "openlit-operator", "app.kubernetes.io/managed-by": "prelit" },
             "ownerReferences": [owner.reference()],
         },
@@ -119,15 +125,10 @@ fn namespaces(settings: &WebhookSettings) -> Vec<Json> {
     expressions
 }
 
-/// Whether an expression is one that [`namespaces`] writes, by these settings or others.
-fn is_ours(expression: &Json) -> bool {
-    let values = expression["values"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let system = EXCLUDED_NAMESPACES.len();
-    expression["key"] == NAMESPACE_NAME
-        && (expression["operator"] == "In"
-            || expression["operator"] == "NotIn"
-                && (system..=system + 1).contains(&values.len())
-                && values.iter().zip(EXCLUDED_NAMESPACES).all(|(value, excluded)| value == excluded))
+/// The expressions of a configuration that we have written, by the settings of then.
+fn ours(found: &Json) -> Vec<Json> {
+    let text = found["metadata"]["annotations"][NAMESPACES].as_str();
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
 /// Pods about which the API server need not ask, since the answer would be nothing: they carry an injection, or opt out.
@@ -156,12 +157,17 @@ fn conditions() -> Json {
 pub fn merged(found: Option<&Json>, desired: &Json) -> Json {
     let mut merged = desired.clone();
     let entry = found.and_then(|found| webhook(found, WEBHOOK));
+    let before = found.map(ours).unwrap_or_default();
     let ours = &mut merged["webhooks"][0];
     if let Some(selector) = entry.and_then(|entry| entry.get("namespaceSelector")) {
         let wanted = ours["namespaceSelector"]["matchExpressions"].as_array().cloned().unwrap_or_default();
         // In the order that was found, which may be the wish of whoever adds to it.
         let mut expressions = selector["matchExpressions"].as_array().cloned().unwrap_or_default();
-        expressions.retain(|expression| wanted.contains(expression) || !is_ours(expression));
+        // Where one of ours is not there any more, one that asks the same with other values is what became of it.
+        let lost: Vec<&Json> = before.iter().filter(|ours| !expressions.contains(ours)).collect();
+        let edited =
+            |found: &Json| lost.iter().any(|ours| ours["key"] == found["key"] && ours["operator"] == found["operator"]);
+        expressions.retain(|found| wanted.contains(found) || !(before.contains(found) || edited(found)));
         let missing: Vec<Json> = wanted.into_iter().filter(|wanted| !expressions.contains(wanted)).collect();
         expressions.extend(missing);
         ours["namespaceSelector"]["matchExpressions"] = expressions.into();

@@ -163,6 +163,12 @@ impl Keeper {
         if wanted.is_empty() {
             return Ok(false);
         }
+        // What is not there has no version to write over, and another replica may have made it just now.
+        let just_now = match found {
+            Some(_) => None,
+            None => self.api.get_opt(&self.settings.config_name).await?.as_ref().and_then(json),
+        };
+        let found = found.or(just_now.as_ref());
         if let Some(found) = found
             && let Some(other) = desired::held_by_another(found, &self.settings)
         {

@@ -98,7 +98,7 @@ fn every_field_of_ours_is_repaired() {
 fn what_others_write_beside_it_stays() {
     let found = changed(|found| {
         found["metadata"]["labels"]["team"] = json!("platform");
-        found["metadata"]["annotations"] = json!({ "cert-manager.io/inject-ca-from": "openlit/certs" });
+        found["metadata"]["annotations"]["cert-manager.io/inject-ca-from"] = json!("openlit/certs");
         let webhook = &mut found["webhooks"][0];
         webhook["matchConditions"].as_array_mut().unwrap().push(json!({ "name": "theirs", "expression": "true" }));
         let mut other = webhook.clone();
@@ -112,7 +112,8 @@ fn what_others_write_beside_it_stays() {
 fn expressions_of_others_are_kept_wherever_they_stand() {
     let ours = expressions(&wanted())[0].clone();
     let gatekeeper = json!({ "key": NAMESPACE_NAME, "operator": "NotIn", "values": ["gatekeeper-system"] });
-    for theirs in [vec![control_plane(), ours.clone()], vec![ours.clone(), control_plane(), gatekeeper]] {
+    let only = json!({ "key": NAMESPACE_NAME, "operator": "In", "values": ["shop", "chat"] });
+    for theirs in [vec![control_plane(), ours.clone()], vec![ours.clone(), control_plane(), gatekeeper, only]] {
         let found = changed(|found| {
             found["webhooks"][0]["namespaceSelector"] =
                 json!({ "matchExpressions": theirs, "matchLabels": { "tier": "apps" } });
@@ -133,10 +134,26 @@ fn expressions_of_ours_that_are_not_wanted_any_more_go() {
     let found = changed(|found| {
         let list = found["webhooks"][0]["namespaceSelector"]["matchExpressions"].as_array_mut().unwrap();
         list[0]["values"][3] = json!("where-we-were");
-        list.extend([watched, control_plane()]);
+        list.push(watched);
+        found["metadata"]["annotations"][NAMESPACES] = json!(Json::from(list.clone()).to_string());
+        let list = found["webhooks"][0]["namespaceSelector"]["matchExpressions"].as_array_mut().unwrap();
+        list.push(control_plane());
     });
     let patch = needed(Some(&found), &wanted()).unwrap();
     assert_eq!(expressions(&patch), &json!([control_plane(), expressions(&wanted())[0]]));
+    // Not so what somebody else says of the same: it is ours only where ours has become it.
+    let (ours, theirs) = (expressions(&narrowed)[0].clone(), json!(["shop"]));
+    let theirs = json!({ "key": NAMESPACE_NAME, "operator": "In", "values": theirs });
+    let with = |expressions: Json| {
+        changed(|found| {
+            found["metadata"]["annotations"] = narrowed["metadata"]["annotations"].clone();
+            found["webhooks"][0]["namespaceSelector"]["matchExpressions"] = expressions;
+        })
+    };
+    let added = with(json!([ours, expressions(&narrowed)[1], theirs]));
+    assert_eq!(needed(Some(&added), &narrowed), None);
+    let edited = needed(Some(&with(json!([ours, theirs]))), &narrowed).unwrap();
+    assert_eq!(expressions(&edited), expressions(&narrowed));
     // And what is written then is enough.
     let after =
         changed(|found| found["webhooks"][0]["namespaceSelector"] = patch["webhooks"][0]["namespaceSelector"].clone());
