@@ -98,7 +98,7 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
         let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
         servers.spawn(serve(listener, tls, routes, Limits::default(), stopped));
     };
-    open(health, None, routes::probes(readiness, level));
+    open(health, None, routes::probes(Arc::clone(&readiness), level));
     open(numbers, None, routes::metrics(Arc::clone(&metrics)));
 
     let client = connect().await?;
@@ -127,6 +127,7 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
         webhook.clone(),
         leads.subscribe(),
         wanted.subscribe(),
+        readiness,
         registered.clone(),
     )));
     tasks.push(match (webhook.cert_mode, &webhook.cert_dir) {
@@ -230,9 +231,9 @@ fn readiness(
         if !standing.borrow().synced {
             return Err("the AutoInstrumentations are not known yet".to_owned());
         }
-        let ages = registered.borrow().ages(Instant::now());
+        let lately = registered.borrow().lately(Instant::now());
         serving
-            .check(ages.iter().map(|(authority, _)| authority), &service, OffsetDateTime::now_utc())
+            .check(&lately, &service, OffsetDateTime::now_utc())
             .map_err(|problem| format!("the certificate: {problem}"))
     })
 }

@@ -23,6 +23,7 @@ mod place;
 mod pods;
 mod process;
 mod readme;
+mod registration;
 mod replicas;
 #[allow(dead_code, reason = "the pipelines use all of it")]
 #[path = "../support/shell.rs"]
@@ -44,7 +45,7 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let ground = Ground { apart: apart::enter(), tools: Tools::find() };
-    let modules: [fn(&Ground) -> Vec<Trial>; 7] = [
+    let modules: [fn(&Ground) -> Vec<Trial>; 8] = [
         harness::trials,
         definition::trials,
         workloads::trials,
@@ -52,6 +53,7 @@ fn main() {
         pods::trials,
         webhook::trials,
         readme::trials,
+        registration::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();
     libtest_mimic::run(&arguments, trials).exit();

@@ -8,19 +8,32 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 /// One replica, as its pod would run it.
 pub struct Replica {
-    process: Process,
+    pub process: Process,
     pub address: &'static str,
 }
 
 impl Replica {
     pub fn start(control_plane: &ControlPlane, folder: &Path, name: &str, address: &'static str) -> Replica {
         let config = control_plane.kubeconfig_of("openlit", "openlit-operator");
+        Replica::start_with(&config, &[], folder, name, address)
+    }
+
+    /// The same with a kubeconfig that was made before, and with settings.
+    pub fn start_with(
+        config: &Path,
+        settings: &[(&str, &str)],
+        folder: &Path,
+        name: &str,
+        address: &'static str,
+    ) -> Replica {
         let mut command = Command::new(env!("CARGO_BIN_EXE_prelit"));
         command.args(["webhook", "--bind", address]).env_clear().env("KUBECONFIG", config);
         command.envs([("POD_NAMESPACE", "openlit"), ("POD_NAME", name), ("LOG_LEVEL", "debug")]);
+        command.envs(settings.iter().copied());
         Replica { process: Process::start(&mut command, folder, name), address }
     }
 
@@ -30,9 +43,10 @@ impl Replica {
     }
 }
 
-/// What is answered to a request; nothing where nobody listens.
+/// What is answered to a request within two seconds; nothing where nobody listens.
 pub fn get(address: &str, port: u16, path: &str) -> String {
     let Ok(mut stream) = TcpStream::connect((address, port)) else { return String::new() };
+    stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     let mut answer = String::new();
     stream
@@ -43,17 +57,21 @@ pub fn get(address: &str, port: u16, path: &str) -> String {
 
 /// What a kubelet and the endpoint controller would say of the replicas.
 pub fn endpoints(control_plane: &ControlPlane, addresses: &[&str]) {
+    control_plane.kubectl(&["apply", "--server-side", "-f", "-"], &slice(addresses).to_string());
+}
+
+/// The slice of these endpoints.
+pub fn slice(addresses: &[&str]) -> Value {
     let endpoints: Vec<Value> =
         addresses.iter().map(|address| json!({ "addresses": [address], "conditions": { "ready": true } })).collect();
-    let slice = json!({
+    json!({
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
         "metadata": {
             "name": "replicas", "namespace": "openlit",
             "labels": { "kubernetes.io/service-name": "openlit-webhook-service" },
         },
         "addressType": "IPv4", "ports": [{ "name": "webhook", "port": 9443 }], "endpoints": endpoints,
-    });
-    control_plane.kubectl(&["apply", "--server-side", "-f", "-"], &slice.to_string());
+    })
 }
 
 impl Place {

@@ -112,6 +112,24 @@ pub fn desired(settings: &WebhookSettings, server: Version, bundle: &[u8], owner
     })
 }
 
+/// Lets the API server pass over us when we do not answer.
+pub fn spare(desired: &mut Json) {
+    desired["webhooks"][0]["failurePolicy"] = json!("Ignore");
+}
+
+/// Whether this configuration refuses pods already, by our word, when we do not answer.
+pub fn refuses(found: &Json, settings: &WebhookSettings) -> bool {
+    appliers(found).any(|namespace| namespace == settings.namespace)
+        && webhook(found, WEBHOOK).is_some_and(|webhook| webhook["failurePolicy"] == "Fail")
+}
+
+/// The namespaces of the installations that have applied this configuration.
+fn appliers(found: &Json) -> impl Iterator<Item = &str> {
+    let managers = found["metadata"]["managedFields"].as_array().into_iter().flatten();
+    let applied = managers.filter(|entry| entry["operation"] == "Apply");
+    applied.filter_map(|entry| entry["manager"].as_str()?.strip_prefix(MANAGER))
+}
+
 /// The namespaces whose pods we are asked about.
 fn namespaces(settings: &WebhookSettings) -> Vec<Json> {
     let mut left_out = EXCLUDED_NAMESPACES.to_vec();
@@ -201,12 +219,7 @@ pub fn bundle(found: &Json) -> Vec<u8> {
 
 /// The namespace of another installation that has applied this configuration: it is not ours to write.
 pub fn held_by_another<'f>(found: &'f Json, settings: &WebhookSettings) -> Option<&'f str> {
-    let managers = found["metadata"]["managedFields"].as_array()?.iter();
-    let mut installations = managers.filter(|entry| entry["operation"] == "Apply").filter_map(|entry| {
-        let namespace = entry["manager"].as_str()?.strip_prefix(MANAGER)?;
-        (namespace != settings.namespace).then_some(namespace)
-    });
-    installations.next()
+    appliers(found).find(|namespace| *namespace != settings.namespace)
 }
 
 /// Whether everything that is wanted is there. Lists of things with an identity are maps, as for server-side apply; an

@@ -5,10 +5,11 @@ use super::desired::{self, Version};
 use super::original::{self, Leftover};
 use super::pace::Pace;
 use super::told;
-use crate::api::settings::WebhookSettings;
+use crate::api::settings::{FailurePolicy, WebhookSettings};
 use crate::webhook::certificates::registered::Registered;
 use crate::webhook::events::reporter;
 use crate::webhook::owner::{NoOwner, Owner};
+use crate::webhook::routes::Readiness;
 use futures::StreamExt;
 use futures::future::OptionFuture;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
@@ -20,12 +21,20 @@ use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::watcher::watch_object;
 use serde_json::Value as Json;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// How long the API server is waited for in one go at repairing; then it is tried again.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long this replica must be ready before pods are refused when nobody answers: longer than probes, endpoints and the
+/// machines' rules need to lead to it.
+const PROOF: Duration = Duration::from_secs(10);
+
+/// How often is looked whether it is.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
@@ -56,22 +65,27 @@ impl Trouble {
 
 /// Keeps the registration for as long as somebody says who leads and which bundle (PEM) is wanted. An empty one is none yet,
 /// and nothing is registered without it.
+///
+/// Where pods are to be refused when nobody answers, that begins when this replica has been ready for a while: ready is who
+/// is registered, and the API server must find its way to somebody first.
 pub async fn keep(
     client: Client,
     settings: WebhookSettings,
     mut leads: watch::Receiver<bool>,
     mut bundle: watch::Receiver<Vec<u8>>,
+    readiness: Arc<Readiness>,
     registered: watch::Sender<Registered>,
 ) {
     let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
     let mut ours = pin!(watch_object(api.clone(), &settings.config_name).default_backoff());
     let mut originals = pin!(watch_object(api.clone(), original::CONFIGURATION).default_backoff());
     let events = Recorder::new(client.clone(), reporter(None));
-    let mut keeper = Keeper { client, api, events, settings, confirmed: false, warned: Vec::new() };
+    let mut keeper = Keeper { client, api, events, settings, confirmed: false, proven: false, warned: Vec::new() };
     // What was seen; None until it was looked for.
     let (mut found, mut original) = (None, None);
     let mut pace = Pace::default();
     let mut due = None;
+    let mut ready_since: Option<Instant> = None;
     loop {
         tokio::select! {
             Some(event) = ours.next() => match event {
@@ -89,12 +103,15 @@ pub async fn keep(
             changed = leads.changed() => if changed.is_err() { return },
             Ok(()) = bundle.changed() => {},
             Some(()) = OptionFuture::from(due.map(sleep_until)) => {},
+            () = sleep(LOOK), if !keeper.proven && keeper.settings.failure_policy == FailurePolicy::Fail => {},
         }
         due = None;
         if !*leads.borrow() {
-            keeper.confirmed = false;
+            (keeper.confirmed, ready_since) = (false, None);
             continue;
         }
+        ready_since = if readiness().is_ok() { ready_since.or(Some(Instant::now())) } else { None };
+        keeper.proven = ready_since.is_some_and(|since| since.elapsed() >= PROOF);
         let Some(found) = &found else { continue };
         due = pace.rest(Instant::now());
         if due.is_some() {
@@ -131,6 +148,8 @@ struct Keeper {
     settings: WebhookSettings,
     /// Whether this leader has applied. What an older version applied and this one does not is only removed by applying.
     confirmed: bool,
+    /// Whether somebody answers: this replica has been ready for a while.
+    proven: bool,
     /// What was warned of, once each.
     warned: Vec<String>,
 }
@@ -185,7 +204,10 @@ impl Keeper {
             self.once(&format!("Kubernetes {server} is not supported: {} is the oldest that is", Version::OLDEST));
         }
         let owner = Owner::find(self.client.clone(), &self.settings.cluster_role).await?;
-        let desired = desired::desired(&self.settings, server, wanted, &owner);
+        let mut desired = desired::desired(&self.settings, server, wanted, &owner);
+        if !self.proven && !found.is_some_and(|found| desired::refuses(found, &self.settings)) {
+            desired::spare(&mut desired);
+        }
         let patch =
             if self.confirmed { desired::needed(found, &desired) } else { Some(desired::merged(found, &desired)) };
         let Some(patch) = patch else { return Ok(false) };

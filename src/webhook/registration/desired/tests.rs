@@ -210,6 +210,19 @@ fn another_installation_keeps_what_is_its_own() {
 }
 
 #[test]
+fn pods_are_refused_already_by_our_own_word_alone() {
+    let own = Settings::default().webhook;
+    assert!(!refuses(&found(), &own));
+    let fail = changed(|found| found["webhooks"][0]["failurePolicy"] = json!("Fail"));
+    assert!(refuses(&fail, &own));
+    assert!(!refuses(&fail, &settings(&[("POD_NAMESPACE", "second")])));
+    let mut wanted = wanted_by(&[("WEBHOOK_FAILURE_POLICY", "Fail")]);
+    assert_eq!(wanted["webhooks"][0]["failurePolicy"], "Fail");
+    spare(&mut wanted);
+    assert_eq!(needed(Some(&found()), &wanted), None);
+}
+
+#[test]
 fn the_bundle_that_is_registered_is_read() {
     assert_eq!(bundle(&found()), b"CA");
     assert_eq!(bundle(&json!({})), b"");
