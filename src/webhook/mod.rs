@@ -15,3 +15,4 @@ pub mod review;
 pub mod routes;
 pub mod run;
 pub mod server;
+pub mod succession;

@@ -1,6 +1,7 @@
 //! The process of the webhook: what runs beside what, from the first request to the API server to the last answer.
 
 use super::certificates::Service;
+use super::certificates::certificate::Certificate;
 use super::certificates::keeper::Keeper;
 use super::certificates::provided::Provided;
 use super::certificates::registered::Registered;
@@ -13,10 +14,11 @@ use super::metrics::Metrics;
 use super::registration::desired;
 use super::routes::{Readiness, Reviewer};
 use super::server::{Limits, serve};
+use super::succession::{self, Succession};
 use super::{events, lease, registration, routes};
 use crate::api::settings::{CertMode, Settings, WebhookSettings};
 use axum::Router;
-use kube::{Client, Config};
+use kube::{Api, Client, Config};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -122,6 +124,7 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
         tokio::spawn(count(Arc::clone(&metrics), standing.subscribe(), leads.subscribe(), Arc::clone(&serving))),
     ];
     let wanted = watch::Sender::new(Vec::new());
+    let waits = waits(&standing, &registered, &serving, &service, wanted.subscribe());
     tasks.push(tokio::spawn(registration::keeper::keep(
         client.clone(),
         webhook.clone(),
@@ -138,13 +141,13 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
         }
         _ => tokio::spawn(keeper(webhook, service, serving, &leads, &registered, wanted).run(client.clone())),
     });
-    let lease = tokio::spawn(lease::lead(
-        client,
-        webhook.namespace.clone(),
-        webhook.lease().to_owned(),
-        replica.identity.clone(),
-        leads,
-    ));
+    let succession = Succession {
+        api: Api::namespaced(client, &webhook.namespace),
+        lease: webhook.lease().to_owned(),
+        holder: succession::holder(&replica.identity, webhook),
+        waits,
+    };
+    let lease = tokio::spawn(lease::lead(succession, leads));
     tracing::info!(identity = replica.identity, version = env!("CARGO_PKG_VERSION"), "the webhook runs");
 
     told_to_end().await;
@@ -235,6 +238,25 @@ fn readiness(
         serving
             .check(&lately, &service, OffsetDateTime::now_utc())
             .map_err(|problem| format!("the certificate: {problem}"))
+    })
+}
+
+/// Whether this replica would be trusted if only it wrote: what it serves is, by what it would register, or nothing could
+/// be served before it has written.
+fn waits(
+    standing: &watch::Sender<Standing>,
+    registered: &watch::Sender<Registered>,
+    serving: &Arc<Serving>,
+    service: &Service,
+    wanted: watch::Receiver<Vec<u8>>,
+) -> Arc<dyn Fn() -> bool + Send + Sync> {
+    let (standing, registered) = (standing.subscribe(), registered.subscribe());
+    let (serving, service) = (Arc::clone(serving), service.clone());
+    Arc::new(move || {
+        let trusted_by = |bundle: Vec<Certificate>| serving.check(&bundle, &service, OffsetDateTime::now_utc()).is_ok();
+        let now = registered.borrow().lately(Instant::now());
+        let (then, _) = Certificate::read_all(&wanted.borrow());
+        standing.borrow().synced && !trusted_by(now) && (then.is_empty() || trusted_by(then))
     })
 }
 

@@ -28,6 +28,7 @@ mod replicas;
 #[allow(dead_code, reason = "the pipelines use all of it")]
 #[path = "../support/shell.rs"]
 mod shell;
+mod succession;
 #[allow(dead_code, reason = "the goldens use all of it")]
 #[path = "../support/mod.rs"]
 mod support;
@@ -45,7 +46,7 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let ground = Ground { apart: apart::enter(), tools: Tools::find() };
-    let modules: [fn(&Ground) -> Vec<Trial>; 8] = [
+    let modules: [fn(&Ground) -> Vec<Trial>; 9] = [
         harness::trials,
         definition::trials,
         workloads::trials,
@@ -54,6 +55,7 @@ fn main() {
         webhook::trials,
         readme::trials,
         registration::trials,
+        succession::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();
     libtest_mimic::run(&arguments, trials).exit();
