@@ -42,7 +42,7 @@ fn nobody_is_refused_before_somebody_answers(place: &Place) {
     wait_until("it is registered", || !policy().is_empty());
     // Longer than a replica that is ready needs.
     let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(15) {
+    while start.elapsed() < Duration::from_secs(12) {
         assert_eq!(policy(), "Ignore");
         place.out("kubectl run probe --image=python:3.11 --dry-run=server");
         assert!(!ready());

@@ -264,3 +264,79 @@ fn publish(registered: &watch::Sender<Registered>, found: Option<&Json>) {
     let bundle = found.map(desired::bundle).unwrap_or_default();
     registered.send_modify(|registered| registered.see(&bundle, std::time::Instant::now()));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::settings::Settings;
+    use axum::body::Body;
+    use axum::http::{Method, Request, Response, StatusCode};
+    use serde_json::json;
+    use std::sync::Mutex;
+
+    /// A configuration that another replica has just made.
+    fn made() -> Json {
+        serde_json::from_str(include_str!("desired/found.json")).unwrap()
+    }
+
+    /// An API server that has `made`, and keeps what is applied.
+    fn server(made: Option<Json>) -> (Keeper, Arc<Mutex<Vec<Json>>>) {
+        let applied = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&applied);
+        let service = tower::service_fn(move |request: Request<kube::client::Body>| {
+            let (seen, made) = (Arc::clone(&seen), made.clone());
+            async move {
+                let (parts, body) = request.into_parts();
+                let body = body.collect_bytes().await.unwrap();
+                let path = parts.uri.path().to_owned();
+                let found = match path.as_str() {
+                    "/version" => Some(serde_json::to_value(version()).unwrap()),
+                    "/apis/rbac.authorization.k8s.io/v1/clusterroles/openlit-operator" => Some(json!({
+                        "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+                        "metadata": { "name": "openlit-operator", "uid": "u" },
+                    })),
+                    _ if parts.method == Method::PATCH => {
+                        let patch: Json = serde_json::from_slice(&body).unwrap();
+                        seen.lock().unwrap().push(patch.clone());
+                        Some(patch)
+                    }
+                    _ => made,
+                };
+                let code = if found.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
+                let absent = json!({ "kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404 });
+                let answer = found.unwrap_or(absent).to_string();
+                Ok::<_, std::convert::Infallible>(Response::builder().status(code).body(Body::from(answer)).unwrap())
+            }
+        });
+        let client = Client::new(service, "openlit");
+        let keeper = Keeper {
+            api: Api::all(client.clone()),
+            events: Recorder::new(client.clone(), reporter(None)),
+            client,
+            settings: Settings::default().webhook,
+            confirmed: false,
+            proven: true,
+            warned: Vec::new(),
+        };
+        (keeper, applied)
+    }
+
+    fn version() -> k8s_openapi::apimachinery::pkg::version::Info {
+        k8s_openapi::apimachinery::pkg::version::Info {
+            major: "1".to_owned(),
+            minor: "36".to_owned(),
+            ..Default::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_made_just_now_is_written_over_in_its_version_alone() {
+        let (mut keeper, applied) = server(Some(made()));
+        assert!(keeper.apply(None, b"CA").await.unwrap());
+        assert_eq!(applied.lock().unwrap()[0]["metadata"]["resourceVersion"], made()["metadata"]["resourceVersion"]);
+        let (mut keeper, applied) = server(None);
+        assert!(keeper.apply(None, b"CA").await.unwrap());
+        assert_eq!(applied.lock().unwrap()[0]["metadata"].get("resourceVersion"), None);
+        assert!(!keeper.apply(None, b"").await.unwrap(), "nobody is trusted yet");
+    }
+}
