@@ -87,7 +87,7 @@ mod tests {
         registered.see(&to_pem([one]), at(0));
         registered.see(b"", at(60));
         assert!(registered.ages(at(60)).is_empty());
-        assert_eq!(registered.lately(at(69)), [one.clone()]);
+        assert_eq!(registered.lately(at(69)), std::slice::from_ref(one));
         registered.see(b"", at(69));
         assert_eq!(registered.lately(at(70)), []);
     }

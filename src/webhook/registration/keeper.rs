@@ -296,9 +296,9 @@ mod tests {
                         "metadata": { "name": "openlit-operator", "uid": "u" },
                     })),
                     _ if parts.method == Method::PATCH => {
-                        let patch: Json = serde_json::from_slice(&body).unwrap();
-                        seen.lock().unwrap().push(patch.clone());
-                        Some(patch)
+                        let ours: Json = serde_json::from_slice(&body).unwrap();
+                        seen.lock().unwrap().push(ours.clone());
+                        Some(ours)
                     }
                     _ => made,
                 };
