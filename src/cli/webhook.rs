@@ -6,7 +6,7 @@ use crate::api::settings::{read_environment, unknown_in_environment};
 use crate::render::{Failure, Failures};
 use crate::webhook::logging::{Level, log_panic};
 use crate::webhook::registration::uninstall::uninstall;
-use crate::webhook::run::{LEASE, Replica, run as run_webhook};
+use crate::webhook::run::{Replica, run as run_webhook};
 use kube::Client;
 use time::OffsetDateTime;
 use tokio::runtime::Builder;
@@ -28,7 +28,7 @@ pub fn run(arguments: &Webhook) -> Result<Exit, Failures> {
     if arguments.uninstall {
         let done = runtime.block_on(async {
             let client = Client::try_default().await.map_err(|error| failed(&error))?;
-            uninstall(client, &settings.webhook, LEASE, OffsetDateTime::now_utc()).await.map_err(|error| failed(&error))
+            uninstall(client, &settings.webhook, OffsetDateTime::now_utc()).await.map_err(|error| failed(&error))
         })?;
         doors::print(format!("{}\n", done.join("\n")).as_bytes())?;
         return Ok(Exit::Done);

@@ -4,8 +4,10 @@
 //! Nobody's time of the day counts. Who wants to lead watches whether the Lease is renewed, by a clock of its own that is
 //! never put back, and takes one that was not for its whole length. Who leads holds itself for the leader for a shorter
 //! time than that after each renewal. Every write is for the version of the Lease that was found, so that of two who want
-//! it one gets it. A leader that ends gives it back, and others, who look every other second, need not wait for its end.
+//! it one gets it. A leader that ends gives it back, and others, who look every other second, need not wait for its end. Who
+//! takes it from a leader of other settings (see `succession`) does not lead before that one must have noticed.
 
+use super::succession::{Succession, differs};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
@@ -50,19 +52,22 @@ enum Step {
     Create,
     /// It is nobody's, or was not renewed.
     Take,
+    /// It is held for other settings, and ours wait in vain.
+    Succeed,
     /// It is ours.
     Renew,
     /// It is another's.
     Wait,
 }
 
-/// What is to be done about a Lease that has said the same for so long.
-fn decide(found: Option<&LeaseSpec>, identity: &str, same_for: Duration, times: &Times) -> Step {
+/// What is to be done about a Lease that has said the same for so long, by who may have to succeed its holder.
+fn decide(found: Option<&LeaseSpec>, identity: &str, same_for: Duration, is_due: bool, times: &Times) -> Step {
     let Some(found) = found else { return Step::Create };
     match found.holder_identity.as_deref().unwrap_or_default() {
         "" => Step::Take,
         holder if holder == identity => Step::Renew,
         _ if same_for >= times.length => Step::Take,
+        holder if is_due && differs(holder, identity) => Step::Succeed,
         _ => Step::Wait,
     }
 }
@@ -85,8 +90,10 @@ impl Watched {
 pub struct Candidate {
     /// The Lease, in the namespace of the replicas.
     pub lease: String,
-    /// Its own name: whoever has it is this replica, or was it before a restart.
+    /// Its own name, as a [`holder`](super::succession::holder): whoever has it is this replica, or was it before a restart.
     pub identity: String,
+    /// Whether it may have to succeed a leader of other settings.
+    pub succession: Succession,
     /// How long things take.
     pub times: Times,
 }
@@ -97,19 +104,21 @@ struct State {
     watched: Watched,
     /// When the last renewal was asked for.
     renewed: Option<Instant>,
+    /// Before this, another may not know that it leads no more.
+    from: Instant,
 }
 
 impl Candidate {
     /// Wants to lead until the process is to end, and gives the Lease back then.
     pub async fn run(
-        self,
+        mut self,
         client: Client,
         namespace: &str,
         leads: watch::Sender<bool>,
         mut ends: watch::Receiver<bool>,
     ) {
         let api = Api::namespaced(client, namespace);
-        let mut state = State { api, watched: Watched::default(), renewed: None };
+        let mut state = State { api, watched: Watched::default(), renewed: None, from: Instant::now() };
         let lives = async {
             loop {
                 let pause = self.step(&mut state, &leads).await;
@@ -130,14 +139,14 @@ impl Candidate {
     }
 
     /// Tries once, and says how long to wait.
-    async fn step(&self, state: &mut State, leads: &watch::Sender<bool>) -> Duration {
+    async fn step(&mut self, state: &mut State, leads: &watch::Sender<bool>) -> Duration {
         let Times { sure, renew, look, patience, .. } = self.times;
         let now = Instant::now();
         let left = state.renewed.map(|at| (at + sure).saturating_duration_since(now));
         let error = match timeout(left.unwrap_or(patience).min(patience), self.attempt(state, now)).await {
             Ok(Ok(holds)) => {
                 state.renewed = holds.then_some(now);
-                self.tell(leads, holds);
+                self.tell(leads, holds && now >= state.from);
                 return if holds { renew } else { look };
             }
             // Somebody else has written it. It is looked at again.
@@ -156,11 +165,12 @@ impl Candidate {
     }
 
     /// Does what is to be done, and says whether the Lease is ours.
-    async fn attempt(&self, state: &mut State, now: Instant) -> kube::Result<bool> {
+    async fn attempt(&mut self, state: &mut State, now: Instant) -> kube::Result<bool> {
         let found = state.api.get_opt(&self.lease).await?;
         let spec = found.as_ref().map(|found| found.spec.clone().unwrap_or_default());
         let same_for = spec.as_ref().map_or(Duration::ZERO, |spec| state.watched.see(spec, now));
-        let step = decide(spec.as_ref(), &self.identity, same_for, &self.times);
+        let is_due = self.succession.is_due(now);
+        let step = decide(spec.as_ref(), &self.identity, same_for, is_due, &self.times);
         let version = found.and_then(|found| found.resource_version());
         let mut wanted = json!({
             "holderIdentity": self.identity, "leaseDurationSeconds": self.times.length.as_secs().max(1),
@@ -169,7 +179,7 @@ impl Candidate {
         match step {
             Step::Wait => return Ok(false),
             Step::Renew => {}
-            Step::Create | Step::Take => {
+            Step::Create | Step::Take | Step::Succeed => {
                 wanted["acquireTime"] = wanted["renewTime"].clone();
                 wanted["leaseTransitions"] = json!(spec.and_then(|spec| spec.lease_transitions).unwrap_or(0) + 1);
             }
@@ -180,6 +190,10 @@ impl Candidate {
             state.api.create(&PostParams::default(), &Lease { metadata, spec }).await?;
         } else {
             self.write(&state.api, version, &wanted).await?;
+        }
+        if step == Step::Succeed {
+            tracing::info!(lease = self.lease, "the Lease is taken: its holder is of other settings");
+            state.from = now + self.times.sure;
         }
         Ok(true)
     }

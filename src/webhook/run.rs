@@ -1,6 +1,7 @@
 //! The process of the webhook: what runs beside what, from the first request to the API server to the last answer.
 
 use super::certificates::Service;
+use super::certificates::certificate::Certificate;
 use super::certificates::keeper::Keeper;
 use super::certificates::provided::Provided;
 use super::certificates::registered::Registered;
@@ -15,12 +16,12 @@ use super::metrics::Metrics;
 use super::registration::desired;
 use super::routes::{Readiness, Reviewer};
 use super::server::{Limits, serve};
+use super::succession::{Succession, holder};
 use super::tasks::Tasks;
 use super::{api_server, events, listener, registration, routes, signals};
 use crate::api::settings::{CertMode, Settings, WebhookSettings};
 use axum::Router;
 use kube::Config;
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -29,9 +30,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use tokio::sync::watch;
-
-/// The Lease of the replicas, in their namespace: what the manifests grant.
-pub const LEASE: &str = "openlit-operator";
 
 /// How long reviews are still taken after the process was told to end: until the API servers have noticed.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -103,7 +101,7 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
         let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
         servers.spawn(name, serve(listener, tls, routes, Limits::default(), stopped));
     };
-    open("the server of probes", health, None, routes::probes(readiness, level));
+    open("the server of probes", health, None, routes::probes(Arc::clone(&readiness), level));
     open("the server of metrics", numbers, None, routes::metrics(Arc::clone(&metrics)));
 
     let config = Config::infer().await?;
@@ -137,19 +135,30 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
     let gauges = count(Arc::clone(&metrics), standing.subscribe(), leads.subscribe(), Arc::clone(&serving));
     tasks.spawn("the keeper of gauges", gauges);
     let wanted = watch::Sender::new(Vec::new());
-    let bundle = Some(wanted.subscribe());
-    let registration =
-        registration::keeper::keep(client.clone(), webhook.clone(), leads.subscribe(), bundle, registered.clone());
+    let waits = waits(&standing, &registered, &serving, &service, wanted.subscribe());
+    let registration = registration::keeper::keep(
+        client.clone(),
+        webhook.clone(),
+        leads.subscribe(),
+        wanted.subscribe(),
+        readiness,
+        registered.clone(),
+    );
     tasks.spawn("the keeper of the registration", registration);
     if let (CertMode::Provided, Some(folder)) = (webhook.cert_mode, &webhook.cert_dir) {
         let (folder, registered) = (PathBuf::from(folder), registered.subscribe());
-        let provided = Provided { folder, service, serving, registered, wanted: Some(wanted) };
+        let provided = Provided { folder, service, serving, registered, wanted };
         tasks.spawn("the keeper of certificates", provided.run());
     } else {
         let keeper = keeper(webhook, service, serving, &leads, &registered, wanted);
         tasks.spawn("the keeper of certificates", keeper.run(client));
     }
-    let candidate = Candidate { lease: LEASE.to_owned(), identity: replica.identity.clone(), times };
+    let candidate = Candidate {
+        lease: webhook.lease().to_owned(),
+        identity: holder(&replica.identity, webhook),
+        succession: Succession::new(waits),
+        times,
+    };
     let (namespace, ending) = (webhook.namespace.clone(), ends.subscribe());
     let mut lease = Tasks::default();
     lease.spawn("the candidate for the Lease", async move { candidate.run(in_haste, &namespace, leads, ending).await });
@@ -191,8 +200,7 @@ fn keeper(
         secret: webhook.secret_name.clone(),
         service,
         policy: Policy::new(webhook.cert_validity, webhook.cert_refresh),
-        labels: BTreeMap::from([("app.kubernetes.io/managed-by".to_owned(), "prelit".to_owned())]),
-        owner: None,
+        cluster_role: webhook.cluster_role.clone(),
         field_manager: desired::manager(webhook),
         serving,
         leading: leads.subscribe(),
@@ -229,10 +237,29 @@ fn readiness(
         if !standing.borrow().synced {
             return Err("the AutoInstrumentations are not known yet".to_owned());
         }
-        let ages = registered.borrow().ages(Instant::now());
+        let lately = registered.borrow().lately(Instant::now());
         serving
-            .check(ages.iter().map(|(authority, _)| authority), &service, OffsetDateTime::now_utc())
+            .check(&lately, &service, OffsetDateTime::now_utc())
             .map_err(|problem| format!("the certificate: {problem}"))
+    })
+}
+
+/// Whether this replica would be trusted if only it wrote: what it serves is, by what it would register, or nothing could
+/// be served before it has written.
+fn waits(
+    standing: &watch::Sender<Standing>,
+    registered: &watch::Sender<Registered>,
+    serving: &Arc<Serving>,
+    service: &Service,
+    wanted: watch::Receiver<Vec<u8>>,
+) -> Arc<dyn Fn() -> bool + Send + Sync> {
+    let (standing, registered) = (standing.subscribe(), registered.subscribe());
+    let (serving, service) = (Arc::clone(serving), service.clone());
+    Arc::new(move || {
+        let trusted_by = |bundle: Vec<Certificate>| serving.check(&bundle, &service, OffsetDateTime::now_utc()).is_ok();
+        let now = registered.borrow().lately(Instant::now());
+        let (then, _) = Certificate::read_all(&wanted.borrow());
+        standing.borrow().synced && !trusted_by(now) && (then.is_empty() || trusted_by(then))
     })
 }
 

@@ -31,6 +31,7 @@ mod probe;
 mod process;
 mod provided;
 mod readme;
+mod registration;
 mod removal;
 mod repairs;
 mod replicas;
@@ -39,6 +40,7 @@ mod replicas;
 mod shell;
 mod side_by_side;
 mod startup;
+mod succession;
 #[allow(dead_code, reason = "the goldens use all of it")]
 #[path = "../support/mod.rs"]
 mod support;
@@ -74,6 +76,8 @@ fn main() {
         startup::trials,
         readme::trials,
         endurance::trials,
+        registration::trials,
+        succession::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();
     libtest_mimic::run(&arguments, trials).exit();

@@ -34,7 +34,7 @@ fn a_new_user_sees_what_is_shown(place: &Place) {
     place.out(applied);
     control_plane.kubectl(&["wait", "--for=condition=Established", "crd/autoinstrumentations.openlit.io"], "");
     // There is no node on which the Deployment that was applied could run.
-    let mut replica = Replica::start(&control_plane, &place.path(""), "replica-1", "10.99.2.1");
+    let mut replica = Replica::start(&control_plane, &place.path(""), "replica-1", "10.99.15.1");
     endpoints(&control_plane, &[replica.address]);
     replica.wait_until_ready();
     wait_until_injected(place, "apps");

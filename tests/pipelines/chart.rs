@@ -275,6 +275,18 @@ fn two_releases_share_nothing(chart: &Chart<'_>) {
     assert!(one.webhook.config_name != two.webhook.config_name);
     assert!(one.webhook.cluster_role != two.webhook.cluster_role);
     assert_eq!(two.global_namespace.as_deref(), Some("second"));
+    // In one namespace, too: which of a release's replicas writes is of no concern to those of another.
+    let template = "template second chart --namespace openlit --kube-version 1.36.0";
+    let beside = chart.rendered(template, &json!({ "crd": { "install": false } }));
+    assert!(beside.names().iter().all(|name| !first.names().contains(name)), "{:?}", beside.names());
+    let two = beside.settings("second-openlit-operator-config");
+    for (objects, settings, role) in
+        [(&first, one, "Role/openlit-operator"), (&beside, two, "Role/second-openlit-operator")]
+    {
+        let rules = objects.get(role)["rules"].as_array().unwrap();
+        let leases = rules.iter().find(|rule| rule["resources"] == json!(["leases"])).unwrap();
+        assert_eq!(leases["resourceNames"], json!([settings.webhook.lease()]), "{role}");
+    }
 }
 
 fn some_namespaces_only(chart: &Chart<'_>) {

@@ -107,6 +107,9 @@ fn names_are_those_of_the_settings(place: &Place) {
         };
         assert!(may("mutatingwebhookconfigurations", &webhook.config_name), "{cluster:?}");
         assert!(may("clusterroles", &webhook.cluster_role), "{cluster:?}");
+        let own = objects.grants("Role/openlit-operator");
+        let leases = own.iter().find(|(kind, ..)| kind == "leases").unwrap();
+        assert_eq!(leases.1, [webhook.lease()]);
         for object in &objects.0 {
             let namespace = &object["metadata"]["namespace"];
             assert!(

@@ -233,6 +233,14 @@ impl std::fmt::Debug for Telemetry {
     }
 }
 
+impl WebhookSettings {
+    /// The Lease of the replicas, in their namespace: it has the name of the configuration that its holder writes, so that
+    /// each installation has its own, in one namespace, too.
+    pub fn lease(&self) -> &str {
+        &self.config_name
+    }
+}
+
 impl Settings {
     /// Whether a setting was given.
     pub fn give(&self, name: &str) -> bool {

@@ -142,11 +142,25 @@ impl Authority {
     /// # Errors
     /// When the machine gives no random numbers.
     pub fn leaf(&self, service: &Service, valid: Duration, now: OffsetDateTime) -> Result<Leaf, CannotMake> {
+        self.leaf_for([service], valid, now)
+    }
+
+    /// A leaf for several Services.
+    ///
+    /// # Errors
+    /// When the machine gives no random numbers.
+    pub fn leaf_for<'s>(
+        &self,
+        services: impl IntoIterator<Item = &'s Service>,
+        valid: Duration,
+        now: OffsetDateTime,
+    ) -> Result<Leaf, CannotMake> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let valid = valid.min(self.certificate.end() - now);
         // Not the host: common names end at 64 characters, and nobody asks for them any more.
         let mut params = params("prelit webhook", serial_number()?, valid, now);
-        let hosts = service.hosts().into_iter().map(|host| Ok(rcgen::SanType::DnsName(host.try_into()?)));
+        let hosts =
+            services.into_iter().flat_map(Service::hosts).map(|host| Ok(rcgen::SanType::DnsName(host.try_into()?)));
         params.subject_alt_names = hosts.collect::<Result<_, rcgen::Error>>()?;
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 use time::OffsetDateTime;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 /// The one provider of cryptography; never the process's default, which somebody must have installed.
 pub(crate) static PROVIDER: LazyLock<Arc<CryptoProvider>> =
@@ -100,6 +100,17 @@ impl Certificate {
         let may_sign = parsed.is_ca() && parsed.key_usage().ok()?.is_none_or(|usage| usage.value.key_cert_sign());
         let signs = may_sign && parsed.verify_signature(None).is_ok();
         Some((parsed.public_key().subject_public_key.data.to_vec(), signs))
+    }
+
+    /// The names of the servers that it is for.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        let parsed = X509Certificate::from_der(&self.der).ok();
+        let names = parsed.as_ref().and_then(|(_, parsed)| parsed.subject_alternative_name().ok().flatten());
+        let host = |name: &GeneralName<'_>| match name {
+            GeneralName::DNSName(host) => Some((*host).to_owned()),
+            _ => None,
+        };
+        names.map(|names| names.value.general_names.iter().filter_map(host).collect()).unwrap_or_default()
     }
 
     /// As logs call it: the beginning of its digest.

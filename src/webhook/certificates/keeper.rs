@@ -9,10 +9,10 @@ use super::registered::{Age, Registered};
 use super::rotation::{Change, Next, Policy, Seen, Situation, carry_out, decide, wanted};
 use super::serving::{Identity, Serving, Swap, swap};
 use crate::webhook::api_server::{told, watch_object};
+use crate::webhook::owner::{NoOwner, Owner};
 use futures::StreamExt;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::{Api, Client};
 use std::collections::BTreeMap;
@@ -44,10 +44,8 @@ pub struct Keeper {
     pub service: Service,
     /// How long they live.
     pub policy: Policy,
-    /// What is written into a Secret that we create: its labels, and whose it is.
-    pub labels: BTreeMap<String, String>,
     /// Whose the Secret is, so that it goes when that goes.
-    pub owner: Option<OwnerReference>,
+    pub cluster_role: String,
     /// As whom we write.
     pub field_manager: String,
     /// Where what is served is put.
@@ -223,16 +221,25 @@ impl Keeper {
     }
 
     /// Writes the Secret in place of the one that was found, and of no other.
-    async fn write(&self, state: &State, made: &Material) -> Result<(), kube::Error> {
+    async fn write(&self, state: &State, made: &Material) -> Result<(), NoOwner> {
+        let owner = Owner::find(state.api.clone().into_client(), &self.cluster_role).await?.reference();
         let params = PostParams { field_manager: Some(self.field_manager.clone()), ..PostParams::default() };
         let mut secret = state.secret.clone().unwrap_or_else(|| self.empty());
         let mut data = secret.data.take().unwrap_or_default();
         data.retain(|key, _| !KEYS.contains(&key.as_str()));
         data.extend(made.data().into_iter().filter_map(|(key, value)| Some((key.to_owned(), ByteString(value?)))));
         secret.data = Some(data);
-        let Some(found) = &state.secret else { return state.api.create(&params, &secret).await.map(|_| ()) };
+        let owners = secret.metadata.owner_references.get_or_insert_default();
+        if !owners.contains(&owner) {
+            owners.push(owner);
+        }
+        let Some(found) = &state.secret else {
+            state.api.create(&params, &secret).await?;
+            return Ok(());
+        };
         if found.immutable != Some(true) && found.type_.as_deref() == Some(SECRET_TYPE) {
-            return state.api.replace(&self.secret, &params, &secret).await.map(|_| ());
+            state.api.replace(&self.secret, &params, &secret).await?;
+            return Ok(());
         }
         // Such a Secret cannot be changed into ours. Only the one that was found is deleted.
         let only = Preconditions {
@@ -241,8 +248,10 @@ impl Keeper {
         };
         let delete = DeleteParams { preconditions: Some(only), ..DeleteParams::default() };
         state.api.delete(&self.secret, &delete).await?;
-        let anew = Secret { data: secret.data, ..self.empty() };
-        state.api.create(&params, &anew).await.map(|_| ())
+        let mut anew = Secret { data: secret.data, ..self.empty() };
+        anew.metadata.owner_references = secret.metadata.owner_references;
+        state.api.create(&params, &anew).await?;
+        Ok(())
     }
 
     /// A Secret of ours that holds nothing.
@@ -250,8 +259,8 @@ impl Keeper {
         let mut secret = Secret { type_: Some(SECRET_TYPE.to_owned()), ..Secret::default() };
         secret.metadata.name = Some(self.secret.clone());
         secret.metadata.namespace = Some(self.service.namespace.clone());
-        secret.metadata.labels = Some(self.labels.clone()).filter(|labels| !labels.is_empty());
-        secret.metadata.owner_references = self.owner.clone().map(|owner| vec![owner]);
+        let label = ("app.kubernetes.io/managed-by".to_owned(), "prelit".to_owned());
+        secret.metadata.labels = Some(BTreeMap::from([label]));
         secret
     }
 }

@@ -47,6 +47,8 @@ pub struct Material {
     pub next: Option<Authority>,
     /// What is served: signed by a CA of the bundle, for our Service; it need not be valid now.
     pub leaf: Option<Leaf>,
+    /// Another Service of our namespace, which the leaf that is there is for, and not for ours: the name was changed.
+    pub before: Option<Service>,
     /// What is wrong with the rest. That something is not valid now is none of it: see [`Material::check_time`].
     pub problems: Vec<Problem>,
 }
@@ -74,7 +76,8 @@ impl Material {
         };
         let (signer, next) = (authority(SIGNER_KEY), authority(NEXT_KEY));
         let leaf = leaf(data, &bundle, service).map_err(|problem| problems.push(problem)).ok();
-        Material { bundle, signer, next, leaf, problems }
+        let before = if problems.contains(&Problem::WrongName) { before(data, &bundle, service) } else { None };
+        Material { bundle, signer, next, leaf, before, problems }
     }
 
     /// The data of a Secret that holds this: each key, and its value if it is to be there.
@@ -123,6 +126,16 @@ fn leaf(data: &Data, bundle: &[Certificate], service: &Service) -> Result<Leaf, 
         }
     }
     Err(refused)
+}
+
+/// The Service of our namespace that the leaf of such data is for.
+fn before(data: &Data, bundle: &[Certificate], service: &Service) -> Option<Service> {
+    let (chain, _) = pair(data).ok()?;
+    let end = format!(".{}.svc", service.namespace);
+    let hosts = chain.first()?.hosts();
+    let name = hosts.iter().find_map(|host| host.strip_suffix(&end).filter(|name| !name.contains('.')))?;
+    let before = Service { name: name.to_owned(), namespace: service.namespace.clone() };
+    leaf(data, bundle, &before).is_ok().then_some(before)
 }
 
 /// Certificate and private key of a server, which belong together.
@@ -258,6 +271,10 @@ pub(crate) mod tests {
         let renamed = Service { name: "other".to_owned(), ..service() };
         let read = Material::read(Some(&written(&material())), &renamed);
         assert_eq!((read.problems, read.signer.is_some()), (vec![Problem::WrongName], true));
+        assert_eq!(read.before, Some(service()));
+        let elsewhere = Service { namespace: "other".to_owned(), ..service() };
+        let read = Material::read(Some(&written(&material())), &elsewhere);
+        assert_eq!((read.problems, read.before), (vec![Problem::WrongName], None));
     }
 
     #[test]

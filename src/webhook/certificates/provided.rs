@@ -26,7 +26,7 @@ const SETTLE: Duration = Duration::from_secs(300);
 /// Serves the certificate of a folder.
 #[derive(Debug)]
 pub struct Provided {
-    /// The folder, which has `tls.crt`, `tls.key` and, if it is to be registered by us, `ca.crt`.
+    /// The folder, which has `tls.crt`, `tls.key` and `ca.crt`.
     pub folder: PathBuf,
     /// What the certificate must be for.
     pub service: Service,
@@ -34,9 +34,8 @@ pub struct Provided {
     pub serving: Arc<Serving>,
     /// What is registered.
     pub registered: watch::Receiver<Registered>,
-    /// What is to be registered (PEM); it stays empty where there is no `ca.crt`. None where somebody else registers it, as
-    /// cert-manager's injector does.
-    pub wanted: Option<watch::Sender<Vec<u8>>>,
+    /// What is to be registered (PEM); it stays empty where there is no `ca.crt`.
+    pub wanted: watch::Sender<Vec<u8>>,
 }
 
 /// What the task knows between two readings.
@@ -99,7 +98,6 @@ impl Provided {
 
     /// Says what is to be registered: what is in `ca.crt`, and beside it for a while what was registered before.
     fn publish(&self, state: &mut State, data: &Data, registered: &[Age], instant: Instant) -> Result<(), Problem> {
-        let Some(sender) = &self.wanted else { return Ok(()) };
         let given = bundle(data).map_err(|(_, problem)| problem)?;
         let known = state.bundle.take_if(|(before, _)| *before == given);
         let (given, since) = known.unwrap_or((given, instant));
@@ -109,7 +107,7 @@ impl Provided {
         }
         state.bundle = Some((given, since));
         let wanted = to_pem(&wanted);
-        sender.send_if_modified(|before| {
+        self.wanted.send_if_modified(|before| {
             let changed = *before != wanted;
             *before = wanted;
             changed
@@ -147,7 +145,7 @@ mod tests {
                 service: service(),
                 serving: Arc::default(),
                 registered: receiver,
-                wanted: Some(sender),
+                wanted: sender,
             };
             Case { folder, provided, state: State::default(), registered, wanted, start: Instant::now() }
         }
@@ -244,14 +242,5 @@ mod tests {
             case.after(10);
             assert_eq!(case.ready(), Ok(()));
         }
-    }
-
-    #[test]
-    fn nothing_is_wanted_where_somebody_else_registers() {
-        let mut case = Case::new();
-        case.provided.wanted = None;
-        case.put(&material(), &ALL);
-        let (served, wanted) = case.after(0);
-        assert!(served.is_some() && wanted.is_empty());
     }
 }

@@ -5,6 +5,10 @@ use super::certificate::Certificate;
 use std::time::Instant;
 use time::Duration;
 
+/// How long what was registered counts for readiness: a leader repairs a configuration that was deleted or changed in less,
+/// and replicas that all left their Service for that would be missing when it is there again.
+const LATELY: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// A CA and for how long it has been registered, as far as is known.
 pub type Age = (Certificate, Duration);
 
@@ -12,6 +16,8 @@ pub type Age = (Certificate, Duration);
 #[derive(Debug, Clone, Default)]
 pub struct Registered {
     since: Vec<(Certificate, Instant)>,
+    /// Those that were, and until when.
+    until: Vec<(Certificate, Instant)>,
     known: bool,
 }
 
@@ -22,12 +28,20 @@ impl Registered {
         let before = std::mem::take(&mut self.since);
         let since = |one: &Certificate| before.iter().find(|(seen, _)| seen == one).map_or(now, |(_, since)| *since);
         self.since = certificates.into_iter().map(|one| (since(&one), one)).map(|(since, one)| (one, since)).collect();
+        self.until.extend(before.into_iter().map(|(one, _)| (one, now)));
+        self.until.retain(|(_, until)| now.saturating_duration_since(*until) < LATELY);
         self.known = true;
     }
 
     /// Whether anybody has looked.
     pub fn is_known(&self) -> bool {
         self.known
+    }
+
+    /// The CAs that are registered, or were a moment ago.
+    pub fn lately(&self, now: Instant) -> Vec<Certificate> {
+        let until = self.until.iter().filter(|(_, until)| now.saturating_duration_since(*until) < LATELY);
+        self.since.iter().chain(until).map(|(one, _)| one.clone()).collect()
     }
 
     /// The CAs, and for how long each has been there.
@@ -61,5 +75,20 @@ mod tests {
         assert!(registered.is_known() && registered.ages(at(20)).is_empty());
         registered.see(&to_pem([one]), at(30));
         assert_eq!(registered.ages(at(30)), [(one.clone(), Duration::ZERO)]);
+    }
+
+    #[test]
+    fn what_was_registered_counts_for_a_moment() {
+        let one = authority();
+        let one = one.certificate();
+        let start = Instant::now();
+        let at = |seconds| start + std::time::Duration::from_secs(seconds);
+        let mut registered = Registered::default();
+        registered.see(&to_pem([one]), at(0));
+        registered.see(b"", at(60));
+        assert!(registered.ages(at(60)).is_empty());
+        assert_eq!(registered.lately(at(69)), std::slice::from_ref(one));
+        registered.see(b"", at(69));
+        assert_eq!(registered.lately(at(70)), []);
     }
 }

@@ -257,7 +257,10 @@ pub fn carry_out(
         Change::Switch => made.signer = made.next.take(),
     }
     if let (Change::Create | Change::Switch | Change::Renew, Some(signer)) = (change, &made.signer) {
-        made.leaf = Some(signer.leaf(service, policy.validity, now)?);
+        // While replicas of a changed name become ready, those of the one before are asked still: one leaf serves both.
+        let services = std::iter::once(service).chain(&at.found.before);
+        made.leaf = Some(signer.leaf_for(services, policy.validity, now)?);
+        made.before = None;
     }
     let mut bundle = needed(&made);
     if change != Change::Drop {
@@ -437,7 +440,13 @@ mod tests {
         assert_eq!(case.next(), Next::Do(Change::Renew));
         let made = carry_out(Change::Renew, &POLICY, &renamed, &case.situation()).unwrap();
         assert_eq!(made.bundle, bundle);
-        assert_eq!(Material::read(Some(&written(&made)), &renamed).problems, []);
+        for service in [&renamed, &service()] {
+            assert_eq!(Material::read(Some(&written(&made)), service).problems, [], "{service:?}");
+        }
+        // The next one is for the new name alone.
+        case.found = made;
+        let next = carry_out(Change::Renew, &POLICY, &renamed, &case.situation()).unwrap();
+        assert_eq!(Material::read(Some(&written(&next)), &service()).problems, [Problem::WrongName]);
     }
 
     #[test]

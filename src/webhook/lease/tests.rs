@@ -18,7 +18,7 @@ fn held_by(holder: &str) -> LeaseSpec {
 
 #[test]
 fn what_is_done_depends_on_whose_it_is_and_for_how_long_nobody_has_renewed_it() {
-    let step = |found: Option<&LeaseSpec>, same_for| decide(found, "me", same_for, &TIMES);
+    let step = |found: Option<&LeaseSpec>, same_for| decide(found, "me", same_for, false, &TIMES);
     let just = TIMES.length.saturating_sub(Duration::from_millis(1));
     assert_eq!(step(None, Duration::ZERO), Step::Create);
     assert_eq!(step(Some(&LeaseSpec::default()), Duration::ZERO), Step::Take);
@@ -26,6 +26,9 @@ fn what_is_done_depends_on_whose_it_is_and_for_how_long_nobody_has_renewed_it() 
     assert_eq!(step(Some(&held_by("me")), TIMES.length), Step::Renew);
     assert_eq!(step(Some(&held_by("another")), just), Step::Wait);
     assert_eq!(step(Some(&held_by("another")), TIMES.length), Step::Take);
+    let due = |holder| decide(Some(&held_by(holder)), "me_1", Duration::ZERO, true, &TIMES);
+    assert_eq!(due("another_2"), Step::Succeed);
+    assert_eq!((due("another_1"), due("me_1")), (Step::Wait, Step::Renew));
 }
 
 #[test]
@@ -126,9 +129,15 @@ struct Replica {
 }
 
 fn replica(server: &Server, identity: &str) -> Replica {
+    replica_that(server, identity, false)
+}
+
+/// One that waits for what no leader of other settings writes, or does not.
+fn replica_that(server: &Server, identity: &str, waits: bool) -> Replica {
     let (told, leads) = watch::channel(false);
     let (ends, ending) = watch::channel(false);
-    let candidate = Candidate { lease: "it".to_owned(), identity: identity.to_owned(), times: TIMES };
+    let succession = Succession::hasty(waits, TIMES.look * 4);
+    let candidate = Candidate { lease: "it".to_owned(), identity: identity.to_owned(), succession, times: TIMES };
     let client = server.client();
     let task = tokio::spawn(async move { candidate.run(client, "openlit", told, ending).await });
     Replica { leads, ends, task }
@@ -202,4 +211,21 @@ async fn who_cannot_renew_stops_before_another_begins() {
     assert!(took < TIMES.length, "{took:?}");
     server.0.lock().unwrap().dead = false;
     leader.until(true).await;
+}
+
+#[tokio::test]
+async fn who_waits_in_vain_succeeds_a_leader_of_other_settings_alone() {
+    let server = Server::default();
+    let mut old = replica(&server, "old_1");
+    old.until(true).await;
+    let same = replica_that(&server, "same_1", true);
+    sleep(TIMES.length).await;
+    assert!(old.leads() && !same.leads());
+    same.task.abort();
+    let mut new = replica_that(&server, "new_2", true);
+    old.until(false).await;
+    assert!(!new.leads(), "the old one might not know yet");
+    let took = new.until(true).await;
+    assert!(took + TIMES.renew * 2 >= TIMES.sure, "{took:?}");
+    assert!(!old.leads());
 }

@@ -2,11 +2,13 @@
 //!
 //! Most of what others write stays by the rules of server-side apply: labels, annotations, webhooks under other names,
 //! further `matchConditions`. A `namespaceSelector` is one value for it, though, so that what others put there (AKS adds
-//! an expression to every webhook) is put into ours: [`merged`]. All is compared before it is written: [`needed`].
+//! an expression to every webhook) is put into ours: [`merged`]. Which of them were ours stands in an annotation, since
+//! nothing else tells. All is compared before it is written: [`needed`].
 
 use crate::api::names;
 use crate::api::settings::{FailurePolicy, ReinvocationPolicy, WebhookSettings};
 use crate::inject::select::{EXCLUDED_NAMESPACES, OPT_OUTS};
+use crate::webhook::owner::Owner;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use k8s_openapi::apimachinery::pkg::version::Info;
@@ -20,6 +22,9 @@ const MANAGER: &str = "prelit-webhook.";
 
 /// The label of a namespace that is its name, which the API server gives to all of them.
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+
+/// The annotation with the expressions that we have written, as JSON.
+const NAMESPACES: &str = "openlit.io/namespaces";
 
 /// The version of an API server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,41 +58,30 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// Our `ClusterRole`, which owns the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owner {
-    /// Its name.
-    pub name: String,
-    /// Its `metadata.uid`.
-    pub uid: String,
-}
-
 /// By which name this installation applies.
 pub fn manager(settings: &WebhookSettings) -> String {
     format!("{MANAGER}{}", settings.namespace)
 }
 
-/// Our fields. Without a bundle, who is trusted is for somebody else to write, and is not one of them.
-pub fn desired(settings: &WebhookSettings, server: Version, bundle: Option<&[u8]>, owner: &Owner) -> Json {
-    let mut client = json!({
-        "service": {
-            "name": settings.service_name, "namespace": settings.namespace,
-            "path": settings.path, "port": settings.service_port,
-        },
-    });
-    if let Some(bundle) = bundle {
-        client["caBundle"] = json!(BASE64.encode(bundle));
-    }
+/// Our fields, with the certificates (PEM) that are to be trusted.
+pub fn desired(settings: &WebhookSettings, server: Version, bundle: &[u8], owner: &Owner) -> Json {
+    let namespaces = namespaces(settings);
     let mut webhook = json!({
         "name": WEBHOOK,
         "admissionReviewVersions": ["v1"],
-        "clientConfig": client,
+        "clientConfig": {
+            "caBundle": BASE64.encode(bundle),
+            "service": {
+                "name": settings.service_name, "namespace": settings.namespace,
+                "path": settings.path, "port": settings.service_port,
+            },
+        },
         "failurePolicy": match settings.failure_policy {
             FailurePolicy::Ignore => "Ignore",
             FailurePolicy::Fail => "Fail",
         },
         "matchPolicy": "Equivalent",
-        "namespaceSelector": { "matchExpressions": namespaces(settings) },
+        "namespaceSelector": { "matchExpressions": namespaces },
         // None, and nobody else's: labels say nothing about which pods a resource selects.
         "objectSelector": {},
         "reinvocationPolicy": match settings.reinvocation_policy {
@@ -110,14 +104,30 @@ pub fn desired(settings: &WebhookSettings, server: Version, bundle: Option<&[u8]
         "kind": "MutatingWebhookConfiguration",
         "metadata": {
             "name": settings.config_name,
+            "annotations": { NAMESPACES: Json::from(namespaces).to_string() },
             "labels": { "app.kubernetes.io/name": "openlit-operator", "app.kubernetes.io/managed-by": "prelit" },
-            "ownerReferences": [{
-                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
-                "name": owner.name, "uid": owner.uid,
-            }],
+            "ownerReferences": [owner.reference()],
         },
         "webhooks": [webhook],
     })
+}
+
+/// Lets the API server pass over us when we do not answer.
+pub fn spare(desired: &mut Json) {
+    desired["webhooks"][0]["failurePolicy"] = json!("Ignore");
+}
+
+/// Whether this configuration refuses pods already, by our word, when we do not answer.
+pub fn refuses(found: &Json, settings: &WebhookSettings) -> bool {
+    appliers(found).any(|namespace| namespace == settings.namespace)
+        && webhook(found, WEBHOOK).is_some_and(|webhook| webhook["failurePolicy"] == "Fail")
+}
+
+/// The namespaces of the installations that have applied this configuration.
+fn appliers(found: &Json) -> impl Iterator<Item = &str> {
+    let managers = found["metadata"]["managedFields"].as_array().into_iter().flatten();
+    let applied = managers.filter(|entry| entry["operation"] == "Apply");
+    applied.filter_map(|entry| entry["manager"].as_str()?.strip_prefix(MANAGER))
 }
 
 /// The namespaces whose pods we are asked about.
@@ -133,15 +143,10 @@ fn namespaces(settings: &WebhookSettings) -> Vec<Json> {
     expressions
 }
 
-/// Whether an expression is one that [`namespaces`] writes, by these settings or others.
-fn is_ours(expression: &Json) -> bool {
-    let values = expression["values"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let system = EXCLUDED_NAMESPACES.len();
-    expression["key"] == NAMESPACE_NAME
-        && (expression["operator"] == "In"
-            || expression["operator"] == "NotIn"
-                && (system..=system + 1).contains(&values.len())
-                && values.iter().zip(EXCLUDED_NAMESPACES).all(|(value, excluded)| value == excluded))
+/// The expressions of a configuration that we have written, by the settings of then.
+fn ours(found: &Json) -> Vec<Json> {
+    let text = found["metadata"]["annotations"][NAMESPACES].as_str();
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
 /// Pods about which the API server need not ask, since the answer would be nothing: they carry an injection,
@@ -173,18 +178,17 @@ fn conditions() -> Json {
 pub fn merged(found: Option<&Json>, desired: &Json) -> Json {
     let mut merged = desired.clone();
     let entry = found.and_then(|found| webhook(found, WEBHOOK));
+    let before = found.map(ours).unwrap_or_default();
     let ours = &mut merged["webhooks"][0];
-    if ours["clientConfig"].get("caBundle").is_none()
-        && entry.is_none_or(|entry| entry["clientConfig"]["caBundle"].as_str().unwrap_or_default().is_empty())
-    {
-        // Nobody is trusted yet: with Fail, every pod would be refused, those that could change this too.
-        ours["failurePolicy"] = json!("Ignore");
-    }
     if let Some(selector) = entry.and_then(|entry| entry.get("namespaceSelector")) {
         let wanted = ours["namespaceSelector"]["matchExpressions"].as_array().cloned().unwrap_or_default();
         // In the order that was found, which may be the wish of whoever adds to it.
         let mut expressions = selector["matchExpressions"].as_array().cloned().unwrap_or_default();
-        expressions.retain(|expression| wanted.contains(expression) || !is_ours(expression));
+        // Where one of ours is not there any more, one that asks the same with other values is what became of it.
+        let lost: Vec<&Json> = before.iter().filter(|ours| !expressions.contains(ours)).collect();
+        let edited =
+            |found: &Json| lost.iter().any(|ours| ours["key"] == found["key"] && ours["operator"] == found["operator"]);
+        expressions.retain(|found| wanted.contains(found) || !(before.contains(found) || edited(found)));
         let missing: Vec<Json> = wanted.into_iter().filter(|wanted| !expressions.contains(wanted)).collect();
         expressions.extend(missing);
         ours["namespaceSelector"]["matchExpressions"] = expressions.into();
@@ -229,12 +233,7 @@ pub fn bundle(found: &Json) -> Vec<u8> {
 
 /// The namespace of another installation that has applied this configuration: it is not ours to write.
 pub fn held_by_another<'f>(found: &'f Json, settings: &WebhookSettings) -> Option<&'f str> {
-    let managers = found["metadata"]["managedFields"].as_array()?.iter();
-    let mut installations = managers.filter(|entry| entry["operation"] == "Apply").filter_map(|entry| {
-        let namespace = entry["manager"].as_str()?.strip_prefix(MANAGER)?;
-        (namespace != settings.namespace).then_some(namespace)
-    });
-    installations.next()
+    appliers(found).find(|namespace| *namespace != settings.namespace)
 }
 
 /// Whether everything that is wanted is there. Lists of things with an identity are maps, as for server-side apply; an

@@ -1,42 +1,58 @@
 //! Keeps the registration: watches the configuration of our name and that of the original operator, and writes where this
 //! replica leads and something is not as it should be. Every replica knows what is registered.
 
-use super::desired::{self, Owner, Version};
+use super::desired::{self, Version};
 use super::original::{self, Leftover};
 use super::pace::Pace;
 use super::told;
-use crate::api::settings::WebhookSettings;
+use crate::api::settings::{FailurePolicy, WebhookSettings};
 use crate::webhook::api_server::watch_object;
 use crate::webhook::certificates::registered::Registered;
 use crate::webhook::events::reporter;
+use crate::webhook::owner::{NoOwner, Owner};
+use crate::webhook::routes::Readiness;
 use futures::StreamExt;
 use futures::future::OptionFuture;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::api::rbac::v1::ClusterRole;
+use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder};
-use kube::{Client, ResourceExt};
 use serde_json::Value as Json;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// How long the API server is waited for in one go at repairing; then it is tried again.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long this replica must be ready before pods are refused when nobody answers: longer than probes, endpoints and the
+/// machines' rules need to lead to it.
+const PROOF: Duration = Duration::from_secs(10);
+
+/// How often is looked whether it is.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
     #[error("{}", told(.0))]
     ApiServer(#[from] kube::Error),
-    #[error(
-        "the ClusterRole {0} is not there (WEBHOOK_CLUSTER_ROLE names it): an installation without it is being removed"
-    )]
+    #[error("{0}")]
     NoOwner(String),
     #[error("the API server does not answer")]
     Late,
+}
+
+impl From<NoOwner> for Trouble {
+    fn from(why: NoOwner) -> Self {
+        match why {
+            NoOwner::ApiServer(error) => Trouble::ApiServer(error),
+            NoOwner::Gone(_) => Trouble::NoOwner(why.to_string()),
+        }
+    }
 }
 
 impl Trouble {
@@ -47,24 +63,28 @@ impl Trouble {
 }
 
 /// Keeps the registration for as long as somebody says who leads and which bundle (PEM) is wanted. An empty one is none yet,
-/// and nothing is registered without it. Where nobody says it, who is trusted is for somebody else to write, as
-/// cert-manager's injector does.
+/// and nothing is registered without it.
+///
+/// Where pods are to be refused when nobody answers, that begins when this replica has been ready for a while: ready is who
+/// is registered, and the API server must find its way to somebody first.
 pub async fn keep(
     client: Client,
     settings: WebhookSettings,
     mut leads: watch::Receiver<bool>,
-    mut bundle: Option<watch::Receiver<Vec<u8>>>,
+    mut bundle: watch::Receiver<Vec<u8>>,
+    readiness: Arc<Readiness>,
     registered: watch::Sender<Registered>,
 ) {
     let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
     let mut ours = pin!(watch_object(api.clone(), &settings.config_name));
     let mut originals = pin!(watch_object(api.clone(), original::CONFIGURATION));
     let events = Recorder::new(client.clone(), reporter(None));
-    let mut keeper = Keeper { client, api, events, settings, confirmed: false, warned: Vec::new() };
+    let mut keeper = Keeper { client, api, events, settings, confirmed: false, proven: false, warned: Vec::new() };
     // What was seen; None until it was looked for.
     let (mut found, mut original) = (None, None);
     let mut pace = Pace::default();
     let mut due = None;
+    let mut ready_since: Option<Instant> = None;
     loop {
         tokio::select! {
             Some(event) = ours.next() => match event {
@@ -80,22 +100,25 @@ pub async fn keep(
                 Err(error) => tracing::warn!(%error, "the original operator's webhook configuration cannot be watched; trying again"),
             },
             changed = leads.changed() => if changed.is_err() { return },
-            Some(Ok(())) = OptionFuture::from(bundle.as_mut().map(watch::Receiver::changed)) => {},
+            Ok(()) = bundle.changed() => {},
             Some(()) = OptionFuture::from(due.map(sleep_until)) => {},
+            () = sleep(LOOK), if !keeper.proven && keeper.settings.failure_policy == FailurePolicy::Fail => {},
         }
         due = None;
         if !*leads.borrow() {
-            keeper.confirmed = false;
+            (keeper.confirmed, ready_since) = (false, None);
             continue;
         }
+        ready_since = if readiness().is_ok() { ready_since.or(Some(Instant::now())) } else { None };
+        keeper.proven = ready_since.is_some_and(|since| since.elapsed() >= PROOF);
         let Some(found) = &found else { continue };
-        let wanted = bundle.as_ref().map(|bundle| bundle.borrow().clone());
-        pace.wants(wanted.as_deref());
+        let wanted = bundle.borrow().clone();
+        pace.wants(&wanted);
         due = pace.rest(Instant::now());
         if due.is_some() {
             continue;
         }
-        let work = keeper.repair(found.as_ref(), original.as_ref(), wanted.as_deref());
+        let work = keeper.repair(found.as_ref(), original.as_ref(), &wanted);
         match timeout(PATIENCE, work).await.unwrap_or(Err(Trouble::Late)) {
             Ok(false) => {}
             Ok(true) => {
@@ -125,18 +148,15 @@ struct Keeper {
     settings: WebhookSettings,
     /// Whether this leader has applied. What an older version applied and this one does not is only removed by applying.
     confirmed: bool,
+    /// Whether somebody answers: this replica has been ready for a while.
+    proven: bool,
     /// What was warned of, once each.
     warned: Vec<String>,
 }
 
 impl Keeper {
     /// Writes what is not as it should be; whether there was anything to write. The one is done even if the other fails.
-    async fn repair(
-        &mut self,
-        found: Option<&Json>,
-        original: Option<&Json>,
-        wanted: Option<&[u8]>,
-    ) -> Result<bool, Trouble> {
+    async fn repair(&mut self, found: Option<&Json>, original: Option<&Json>, wanted: &[u8]) -> Result<bool, Trouble> {
         let disarmed = self.disarm([original, found].into_iter().flatten()).await;
         let applied = self.apply(found, wanted).await;
         Ok(disarmed? | applied?)
@@ -158,7 +178,16 @@ impl Keeper {
     }
 
     /// Applies our fields, if they are not there, and the configuration is not somebody else's.
-    async fn apply(&mut self, found: Option<&Json>, wanted: Option<&[u8]>) -> Result<bool, Trouble> {
+    async fn apply(&mut self, found: Option<&Json>, wanted: &[u8]) -> Result<bool, Trouble> {
+        if wanted.is_empty() {
+            return Ok(false);
+        }
+        // What is not there has no version to write over, and another replica may have made it just now.
+        let just_now = match found {
+            Some(_) => None,
+            None => self.api.get_opt(&self.settings.config_name).await?.as_ref().and_then(json),
+        };
+        let found = found.or(just_now.as_ref());
         if let Some(found) = found
             && let Some(other) = desired::held_by_another(found, &self.settings)
         {
@@ -170,14 +199,15 @@ impl Keeper {
             self.warn("ForeignConfiguration", found, text).await;
             return Ok(false);
         }
-        if wanted.is_some_and(<[u8]>::is_empty) {
-            return Ok(false);
-        }
         let server = self.server().await?;
         if server < Version::OLDEST {
             self.once(&format!("Kubernetes {server} is not supported: {} is the oldest that is", Version::OLDEST));
         }
-        let desired = desired::desired(&self.settings, server, wanted, &self.owner().await?);
+        let owner = Owner::find(self.client.clone(), &self.settings.cluster_role).await?;
+        let mut desired = desired::desired(&self.settings, server, wanted, &owner);
+        if !self.proven && !found.is_some_and(|found| desired::refuses(found, &self.settings)) {
+            desired::spare(&mut desired);
+        }
         if let Some(patch) = found.and_then(|found| desired::without_url(found, &desired)) {
             // What was written is seen, and then applied over.
             self.api.patch(&self.settings.config_name, &PatchParams::default(), &Patch::Strategic(patch)).await?;
@@ -203,17 +233,6 @@ impl Keeper {
             }
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Our `ClusterRole`, as it is now: one that was made anew is another owner. Where it is gone, so is the installation,
-    /// and what it owned is not made again.
-    async fn owner(&self) -> Result<Owner, Trouble> {
-        let name = &self.settings.cluster_role;
-        let roles: Api<ClusterRole> = Api::all(self.client.clone());
-        let role = roles.get_metadata_opt(name).await?;
-        let uid = role.filter(|role| role.metadata.deletion_timestamp.is_none()).and_then(|role| role.uid());
-        let uid = uid.ok_or_else(|| Trouble::NoOwner(name.clone()))?;
-        Ok(Owner { name: name.clone(), uid })
     }
 
     /// Warns in the log and by an event about a configuration, once.
@@ -261,4 +280,80 @@ fn json(object: &MutatingWebhookConfiguration) -> Option<Json> {
 fn publish(registered: &watch::Sender<Registered>, found: Option<&Json>) {
     let bundle = found.map(desired::bundle).unwrap_or_default();
     registered.send_modify(|registered| registered.see(&bundle, std::time::Instant::now()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::settings::Settings;
+    use axum::body::Body;
+    use axum::http::{Method, Request, Response, StatusCode};
+    use serde_json::json;
+    use std::sync::Mutex;
+
+    /// A configuration that another replica has just made.
+    fn made() -> Json {
+        serde_json::from_str(include_str!("desired/found.json")).unwrap()
+    }
+
+    /// An API server that has `made`, and keeps what is applied.
+    fn server(made: Option<Json>) -> (Keeper, Arc<Mutex<Vec<Json>>>) {
+        let applied = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&applied);
+        let service = tower::service_fn(move |request: Request<kube::client::Body>| {
+            let (seen, made) = (Arc::clone(&seen), made.clone());
+            async move {
+                let (parts, body) = request.into_parts();
+                let body = body.collect_bytes().await.unwrap();
+                let path = parts.uri.path().to_owned();
+                let found = match path.as_str() {
+                    "/version" => Some(serde_json::to_value(version()).unwrap()),
+                    "/apis/rbac.authorization.k8s.io/v1/clusterroles/openlit-operator" => Some(json!({
+                        "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+                        "metadata": { "name": "openlit-operator", "uid": "u" },
+                    })),
+                    _ if parts.method == Method::PATCH => {
+                        let ours: Json = serde_json::from_slice(&body).unwrap();
+                        seen.lock().unwrap().push(ours.clone());
+                        Some(ours)
+                    }
+                    _ => made,
+                };
+                let code = if found.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
+                let absent = json!({ "kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404 });
+                let answer = found.unwrap_or(absent).to_string();
+                Ok::<_, std::convert::Infallible>(Response::builder().status(code).body(Body::from(answer)).unwrap())
+            }
+        });
+        let client = Client::new(service, "openlit");
+        let keeper = Keeper {
+            api: Api::all(client.clone()),
+            events: Recorder::new(client.clone(), reporter(None)),
+            client,
+            settings: Settings::default().webhook,
+            confirmed: false,
+            proven: true,
+            warned: Vec::new(),
+        };
+        (keeper, applied)
+    }
+
+    fn version() -> k8s_openapi::apimachinery::pkg::version::Info {
+        k8s_openapi::apimachinery::pkg::version::Info {
+            major: "1".to_owned(),
+            minor: "36".to_owned(),
+            ..Default::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_made_just_now_is_written_over_in_its_version_alone() {
+        let (mut keeper, applied) = server(Some(made()));
+        assert!(keeper.apply(None, b"CA").await.unwrap());
+        assert_eq!(applied.lock().unwrap()[0]["metadata"]["resourceVersion"], made()["metadata"]["resourceVersion"]);
+        let (mut keeper, applied) = server(None);
+        assert!(keeper.apply(None, b"CA").await.unwrap());
+        assert_eq!(applied.lock().unwrap()[0]["metadata"].get("resourceVersion"), None);
+        assert!(!keeper.apply(None, b"").await.unwrap(), "nobody is trusted yet");
+    }
 }

@@ -24,15 +24,15 @@ const QUARREL: u32 = 6;
 pub struct Pace {
     last: Option<Instant>,
     tries: u32,
-    bundle: Option<Vec<u8>>,
+    bundle: Vec<u8>,
 }
 
 impl Pace {
     /// Takes in which bundle is wanted. A new one is written at once: that those before were written is nobody's work but
     /// ours, and a rotation is no quarrel.
-    pub fn wants(&mut self, bundle: Option<&[u8]>) {
-        if self.bundle.as_deref() != bundle {
-            *self = Pace { bundle: bundle.map(<[u8]>::to_vec), ..Pace::default() };
+    pub fn wants(&mut self, bundle: &[u8]) {
+        if self.bundle != bundle {
+            *self = Pace { bundle: bundle.to_vec(), ..Pace::default() };
         }
     }
 
@@ -100,7 +100,7 @@ mod tests {
         let mut pace = Pace::default();
         let mut now = Instant::now();
         for bundle in 0..20_u8 {
-            pace.wants(Some(&[bundle]));
+            pace.wants(&[bundle]);
             assert_eq!(pace.rest(now), None, "bundle {bundle}");
             pace.wrote(now);
             assert!(!pace.is_quarrel());
@@ -108,7 +108,7 @@ mod tests {
             // What somebody takes back then is repaired as soon as ever.
             assert_eq!(pace.rest(now), None);
         }
-        pace.wants(Some(&[19]));
+        pace.wants(&[19]);
         pace.wrote(now);
         assert_eq!(pace.rest(now), Some(now + 2 * SHORTEST), "the same again");
     }

@@ -37,10 +37,9 @@ pub enum Refusal {
 pub async fn uninstall(
     client: Client,
     settings: &WebhookSettings,
-    lease: &str,
     now: OffsetDateTime,
 ) -> Result<Vec<String>, Refusal> {
-    let namespace = &settings.namespace;
+    let (namespace, lease) = (&settings.namespace, settings.lease());
     let leases: Api<Lease> = Api::namespaced(client.clone(), namespace);
     let refused = |what: &str| {
         let what = what.to_owned();

@@ -94,6 +94,11 @@ impl Api {
         if parts.method != Method::GET {
             return answer(self.0.lock().unwrap().write(&parts.method, &body));
         }
+        if parts.uri.path().ends_with("/clusterroles/role") {
+            let role = json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+                "metadata": {"name": "role", "uid": "of-the-role"}});
+            return answer((StatusCode::OK, role));
+        }
         assert!(query.contains("fieldSelector=metadata.name%3Dcerts"), "only the one Secret: {query}");
         if !query.contains("watch=") {
             let server = self.0.lock().unwrap();
@@ -175,8 +180,7 @@ fn replica_of(client: Client, leads: bool) -> Replica {
         secret: "certs".to_owned(),
         service: service(),
         policy: POLICY,
-        labels: BTreeMap::from([("app.kubernetes.io/name".to_owned(), "prelit".to_owned())]),
-        owner: None,
+        cluster_role: "role".to_owned(),
         field_manager: "prelit".to_owned(),
         serving: serving.clone(),
         leading: receiver,
@@ -221,9 +225,13 @@ async fn the_leader_writes_and_all_serve() {
     leader.serving.check(ages.iter().map(|(one, _)| one), &service(), now).unwrap();
     let secret = api.0.lock().unwrap().secret.clone().unwrap();
     assert_eq!(
-        (&secret["type"], &secret["metadata"]["labels"]["app.kubernetes.io/name"]),
+        (&secret["type"], &secret["metadata"]["labels"]["app.kubernetes.io/managed-by"]),
         (&json!(SECRET_TYPE), &json!("prelit"))
     );
+    let owners = json!([
+        { "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "name": "role", "uid": "of-the-role" }
+    ]);
+    assert_eq!(secret["metadata"]["ownerReferences"], owners);
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ fn wanted() -> Json {
 }
 
 fn wanted_by(pairs: &[(&str, &str)]) -> Json {
-    desired(&settings(pairs), SERVER, Some(b"CA"), &owner())
+    desired(&settings(pairs), SERVER, b"CA", &owner())
 }
 
 fn settings(pairs: &[(&str, &str)]) -> WebhookSettings {
@@ -116,7 +116,7 @@ fn a_url_in_place_of_our_service_goes_before_anything_is_applied() {
 fn what_others_write_beside_it_stays() {
     let found = changed(|found| {
         found["metadata"]["labels"]["team"] = json!("platform");
-        found["metadata"]["annotations"] = json!({ "cert-manager.io/inject-ca-from": "openlit/certs" });
+        found["metadata"]["annotations"]["cert-manager.io/inject-ca-from"] = json!("openlit/certs");
         let webhook = &mut found["webhooks"][0];
         webhook["matchConditions"].as_array_mut().unwrap().push(json!({ "name": "theirs", "expression": "true" }));
         let mut other = webhook.clone();
@@ -130,7 +130,8 @@ fn what_others_write_beside_it_stays() {
 fn expressions_of_others_are_kept_wherever_they_stand() {
     let ours = expressions(&wanted())[0].clone();
     let gatekeeper = json!({ "key": NAMESPACE_NAME, "operator": "NotIn", "values": ["gatekeeper-system"] });
-    for theirs in [vec![control_plane(), ours.clone()], vec![ours.clone(), control_plane(), gatekeeper]] {
+    let only = json!({ "key": NAMESPACE_NAME, "operator": "In", "values": ["shop", "chat"] });
+    for theirs in [vec![control_plane(), ours.clone()], vec![ours.clone(), control_plane(), gatekeeper, only]] {
         let found = changed(|found| {
             found["webhooks"][0]["namespaceSelector"] =
                 json!({ "matchExpressions": theirs, "matchLabels": { "tier": "apps" } });
@@ -151,10 +152,26 @@ fn expressions_of_ours_that_are_not_wanted_any_more_go() {
     let found = changed(|found| {
         let list = found["webhooks"][0]["namespaceSelector"]["matchExpressions"].as_array_mut().unwrap();
         list[0]["values"][3] = json!("where-we-were");
-        list.extend([watched, control_plane()]);
+        list.push(watched);
+        found["metadata"]["annotations"][NAMESPACES] = json!(Json::from(list.clone()).to_string());
+        let list = found["webhooks"][0]["namespaceSelector"]["matchExpressions"].as_array_mut().unwrap();
+        list.push(control_plane());
     });
     let patch = needed(Some(&found), &wanted()).unwrap();
     assert_eq!(expressions(&patch), &json!([control_plane(), expressions(&wanted())[0]]));
+    // Not so what somebody else says of the same: it is ours only where ours has become it.
+    let (ours, theirs) = (expressions(&narrowed)[0].clone(), json!(["shop"]));
+    let theirs = json!({ "key": NAMESPACE_NAME, "operator": "In", "values": theirs });
+    let with = |expressions: Json| {
+        changed(|found| {
+            found["metadata"]["annotations"] = narrowed["metadata"]["annotations"].clone();
+            found["webhooks"][0]["namespaceSelector"]["matchExpressions"] = expressions;
+        })
+    };
+    let added = with(json!([ours, expressions(&narrowed)[1], theirs]));
+    assert_eq!(needed(Some(&added), &narrowed), None);
+    let edited = needed(Some(&with(json!([ours, theirs]))), &narrowed).unwrap();
+    assert_eq!(expressions(&edited), expressions(&narrowed));
     // And what is written then is enough.
     let after =
         changed(|found| found["webhooks"][0]["namespaceSelector"] = patch["webhooks"][0]["namespaceSelector"].clone());
@@ -162,27 +179,10 @@ fn expressions_of_ours_that_are_not_wanted_any_more_go() {
 }
 
 #[test]
-fn without_a_bundle_of_ours_who_is_trusted_is_not_ours() {
-    let fail = settings(&[("WEBHOOK_FAILURE_POLICY", "Fail")]);
-    let wanted = desired(&fail, SERVER, None, &owner());
-    assert_eq!(wanted["webhooks"][0]["clientConfig"].get("caBundle"), None);
-    // Nobody has written it yet: Fail would refuse every pod.
-    let patch = needed(None, &wanted).unwrap();
-    assert_eq!(patch["webhooks"][0]["failurePolicy"], "Ignore");
-    let without = changed(|found| {
-        found["webhooks"][0]["clientConfig"].as_object_mut().unwrap().remove("caBundle");
-    });
-    assert_eq!(needed(Some(&without), &wanted), None);
-    // Somebody has.
-    let patch = needed(Some(&found()), &wanted).unwrap();
-    assert_eq!(patch["webhooks"][0]["failurePolicy"], "Fail");
-}
-
-#[test]
 fn an_api_server_without_match_conditions_gets_none() {
     for (minor, expected) in [(27, false), (28, true)] {
         let server = Version { major: 1, minor };
-        let wanted = desired(&Settings::default().webhook, server, Some(b"CA"), &owner());
+        let wanted = desired(&Settings::default().webhook, server, b"CA", &owner());
         assert_eq!(wanted["webhooks"][0].get("matchConditions").is_some(), expected, "{server}");
     }
 }
@@ -226,6 +226,19 @@ fn another_installation_keeps_what_is_its_own() {
     assert_eq!(held_by_another(&found(), &own), None);
     let other = settings(&[("POD_NAMESPACE", "second")]);
     assert_eq!(held_by_another(&found(), &other), Some("openlit"));
+}
+
+#[test]
+fn pods_are_refused_already_by_our_own_word_alone() {
+    let own = Settings::default().webhook;
+    assert!(!refuses(&found(), &own));
+    let fail = changed(|found| found["webhooks"][0]["failurePolicy"] = json!("Fail"));
+    assert!(refuses(&fail, &own));
+    assert!(!refuses(&fail, &settings(&[("POD_NAMESPACE", "second")])));
+    let mut wanted = wanted_by(&[("WEBHOOK_FAILURE_POLICY", "Fail")]);
+    assert_eq!(wanted["webhooks"][0]["failurePolicy"], "Fail");
+    spare(&mut wanted);
+    assert_eq!(needed(Some(&found()), &wanted), None);
 }
 
 #[test]
