@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What is looked for. `helm3` and `helm4` are found as `helm`, too.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "kustomize",
     "helm3",
     "helm4",
@@ -20,6 +20,7 @@ const NAMES: [&str; 11] = [
     "go",
     "argocd-cmp-server",
     "argocd-cmp-client",
+    "otelcol",
 ];
 
 /// The programs of a control plane, which lie together in a folder of their own.
