@@ -2,6 +2,7 @@
 //! certificates; its registration with the API server; the statuses of the resources. Knows no rule of injection.
 
 pub mod certificates;
+pub mod client;
 pub mod configurations;
 pub mod controller;
 pub mod decision;
@@ -14,3 +15,4 @@ pub mod review;
 pub mod routes;
 pub mod run;
 pub mod server;
+pub mod telemetry;

@@ -4,8 +4,10 @@ use super::certificates::Service;
 use super::certificates::keeper::Keeper;
 use super::certificates::provided::Provided;
 use super::certificates::registered::Registered;
+use super::certificates::report::Report;
 use super::certificates::rotation::Policy;
 use super::certificates::serving::Serving;
+use super::client::client;
 use super::configurations::{Configurations, Standing};
 use super::controller::run::Controller;
 use super::logging::Level;
@@ -13,9 +15,10 @@ use super::metrics::Metrics;
 use super::registration::desired;
 use super::routes::{Readiness, Reviewer};
 use super::server::{Limits, serve};
-use super::{events, lease, registration, routes};
-use crate::api::settings::{CertMode, Settings, WebhookSettings};
+use super::{events, lease, registration, routes, telemetry};
+use crate::api::settings::{CertMode, Settings};
 use axum::Router;
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Client, Config};
 use std::collections::BTreeMap;
 use std::io;
@@ -62,6 +65,9 @@ pub enum Trouble {
     /// TLS cannot be had.
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
+    /// Its own telemetry cannot be sent.
+    #[error("telemetry: {0}")]
+    Telemetry(#[from] telemetry::Trouble),
 }
 
 /// As whom a replica runs.
@@ -69,18 +75,40 @@ pub enum Trouble {
 pub struct Replica {
     /// Its name among the others: that of its pod.
     pub identity: String,
+    /// The uid of its pod, if it is known: without it, `kubectl describe` does not find what is told of it.
+    pub uid: Option<String>,
     /// The address that is listened on; all, without it.
     pub address: Option<IpAddr>,
+}
+
+impl Replica {
+    /// Its pod, as events name it.
+    fn object(&self, namespace: &str) -> ObjectReference {
+        ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Pod".to_owned()),
+            namespace: Some(namespace.to_owned()),
+            name: Some(self.identity.clone()),
+            uid: self.uid.clone(),
+            ..ObjectReference::default()
+        }
+    }
 }
 
 /// Answers reviews until the process is told to end.
 ///
 /// # Errors
 /// Ports that are taken, and no cluster. Whatever is wrong later is logged and tried again.
-pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(), Trouble> {
+pub async fn run(
+    settings: Settings,
+    replica: Replica,
+    level: Level,
+    telemetry: Option<telemetry::Plan>,
+) -> Result<(), Trouble> {
     // kube and we share the provider of TLS.
     let _installed = rustls::crypto::ring::default_provider().install_default();
-    let metrics = Arc::new(Metrics::default());
+    let metrics = Metrics::default();
+    let telemetry = telemetry.map(|plan| plan.begin(&metrics)).transpose()?;
     let serving = Arc::new(Serving::default());
     let service =
         Service { name: settings.webhook.service_name.clone(), namespace: settings.webhook.namespace.clone() };
@@ -103,13 +131,14 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
         servers.spawn(serve(listener, tls, routes, Limits::default(), stopped));
     };
     open(health, None, routes::probes(readiness, level));
-    open(numbers, None, routes::metrics(Arc::clone(&metrics)));
+    open(numbers, None, routes::metrics(metrics.clone()));
 
-    let client = connect().await?;
+    let client = connect(&metrics).await?;
     let configurations = Configurations::new(&settings);
-    let (events, notices) = events::Events::new();
+    let (events, notices) = events::Events::new(metrics.clone());
     let deadline = Duration::from_secs(webhook.timeout_seconds.into()).mul_f64(0.8);
-    let reviewer = Arc::new(Reviewer::new(configurations.clone(), Arc::clone(&metrics), events.clone(), deadline));
+    let reviewer = Reviewer::new(configurations.clone(), metrics.clone(), events.clone(), deadline);
+    let reviewer = Arc::new(reviewer.with_spans(telemetry.as_ref().and_then(telemetry::Telemetry::spans)));
     open(reviews, Some(tls(&serving)?), routes::reviews(&webhook.path, reviewer));
 
     let controller = Controller {
@@ -118,12 +147,13 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
         field_manager: desired::manager(webhook),
         resources: configurations.resources(),
         events: events.clone(),
+        metrics: metrics.clone(),
     };
     let mut tasks: Vec<JoinHandle<()>> = vec![
         tokio::spawn(controller.run(leads.subscribe())),
         tokio::spawn(configurations.follow(client.clone(), settings.clone(), standing.clone())),
-        tokio::spawn(events::write(client.clone(), replica.identity.clone(), notices)),
-        tokio::spawn(count(Arc::clone(&metrics), standing.subscribe(), leads.subscribe(), Arc::clone(&serving))),
+        tokio::spawn(events::write(client.clone(), replica.identity.clone(), metrics.clone(), notices)),
+        tokio::spawn(count(metrics.clone(), standing.subscribe(), leads.subscribe(), Arc::clone(&serving))),
     ];
     let wanted = watch::Sender::new(Vec::new());
     tasks.push(tokio::spawn(registration::keeper::keep(
@@ -132,14 +162,30 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
         leads.subscribe(),
         Some(wanted.subscribe()),
         registered.clone(),
+        events.clone(),
+        metrics.clone(),
     )));
-    tasks.push(match (webhook.cert_mode, &webhook.cert_dir) {
-        (CertMode::Provided, Some(folder)) => {
-            let folder = PathBuf::from(folder);
-            let registered = registered.subscribe();
-            tokio::spawn(Provided { folder, service, serving, registered, wanted: Some(wanted) }.run())
-        }
-        _ => tokio::spawn(keeper(webhook, service, serving, &leads, &registered, wanted).run(client.clone())),
+    let report = Report::new(events, metrics.clone(), replica.object(&webhook.namespace));
+    let folder = webhook.cert_dir.as_ref().filter(|_| webhook.cert_mode == CertMode::Provided);
+    tasks.push(if let Some(folder) = folder.map(PathBuf::from) {
+        let registered = registered.subscribe();
+        tokio::spawn(Provided { folder, service, serving, registered, wanted: Some(wanted), report }.run())
+    } else {
+        let keeper = Keeper {
+            secret: webhook.secret_name.clone(),
+            service,
+            policy: Policy::new(webhook.cert_validity, webhook.cert_refresh),
+            labels: BTreeMap::from([("app.kubernetes.io/managed-by".to_owned(), "prelit".to_owned())]),
+            owner: None,
+            field_manager: desired::manager(webhook),
+            serving,
+            leading: leads.subscribe(),
+            registered: registered.subscribe(),
+            wanted,
+            report,
+            metrics: metrics.clone(),
+        };
+        tokio::spawn(keeper.run(client.clone()))
     });
     let lease =
         tokio::spawn(lease::lead(client, webhook.namespace.clone(), LEASE.to_owned(), replica.identity.clone(), leads));
@@ -159,12 +205,15 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
     if tokio::time::timeout(RELEASE, lease).await.is_err() {
         tracing::warn!("the Lease was not given back in time");
     }
+    if let Some(telemetry) = telemetry {
+        telemetry.end().await;
+    }
     Ok(())
 }
 
 /// The client, once the API server answers.
-async fn connect() -> Result<Client, Trouble> {
-    let client = Client::try_from(Config::infer().await?)?;
+async fn connect(metrics: &Metrics) -> Result<Client, Trouble> {
+    let client = client(Config::infer().await?, metrics.clone())?;
     let mut pause = FIRST_PAUSE;
     loop {
         match client.apiserver_version().await {
@@ -176,29 +225,6 @@ async fn connect() -> Result<Client, Trouble> {
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
-    }
-}
-
-/// The keeper of our own certificates.
-fn keeper(
-    webhook: &WebhookSettings,
-    service: Service,
-    serving: Arc<Serving>,
-    leads: &watch::Sender<bool>,
-    registered: &watch::Sender<Registered>,
-    wanted: watch::Sender<Vec<u8>>,
-) -> Keeper {
-    Keeper {
-        secret: webhook.secret_name.clone(),
-        service,
-        policy: Policy::new(webhook.cert_validity, webhook.cert_refresh),
-        labels: BTreeMap::from([("app.kubernetes.io/managed-by".to_owned(), "prelit".to_owned())]),
-        owner: None,
-        field_manager: desired::manager(webhook),
-        serving,
-        leading: leads.subscribe(),
-        registered: registered.subscribe(),
-        wanted,
     }
 }
 
@@ -257,7 +283,7 @@ async fn listen(replica: &Replica, port: u16) -> Result<TcpListener, Trouble> {
 
 /// Keeps the gauges.
 async fn count(
-    metrics: Arc<Metrics>,
+    metrics: Metrics,
     mut standing: watch::Receiver<Standing>,
     mut leads: watch::Receiver<bool>,
     serving: Arc<Serving>,

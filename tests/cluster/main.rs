@@ -17,6 +17,7 @@ mod control_plane;
 mod credentials;
 mod definition;
 mod harness;
+mod operations;
 #[allow(dead_code, reason = "the pipelines use all of it")]
 #[path = "../support/place.rs"]
 mod place;
@@ -43,8 +44,15 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let ground = Ground { apart: apart::enter(), tools: Tools::find() };
-    let modules: [fn(&Ground) -> Vec<Trial>; 6] =
-        [harness::trials, definition::trials, workloads::trials, applications::trials, pods::trials, webhook::trials];
+    let modules: [fn(&Ground) -> Vec<Trial>; 7] = [
+        harness::trials,
+        definition::trials,
+        workloads::trials,
+        applications::trials,
+        pods::trials,
+        webhook::trials,
+        operations::trials,
+    ];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }
@@ -58,8 +66,13 @@ struct Ground {
 impl Ground {
     /// A test in a place of its own, which can start control planes.
     fn trial(&self, name: &str, test: fn(&Place)) -> Trial {
+        self.trial_with(name, &[], test)
+    }
+
+    /// The same with further tools.
+    fn trial_with(&self, name: &str, needs: &[&str], test: fn(&Place)) -> Trial {
         match &self.apart {
-            Ok(()) => self.tools.trial(name, &NEEDS, test),
+            Ok(()) => self.tools.trial(name, &[&NEEDS, needs].concat(), test),
             Err(why) => tools::skipped(name, why.clone()),
         }
     }

@@ -16,10 +16,40 @@ pub struct Replica {
 
 impl Replica {
     pub fn start(control_plane: &ControlPlane, folder: &Path, name: &str, address: &'static str) -> Replica {
+        Replica::start_with(control_plane, folder, name, address, &[])
+    }
+
+    /// The same with further settings.
+    pub fn start_with(
+        control_plane: &ControlPlane,
+        folder: &Path,
+        name: &str,
+        address: &'static str,
+        settings: &[(&str, &str)],
+    ) -> Replica {
         let config = control_plane.kubeconfig_of("openlit", "openlit-operator");
+        Replica::run(&config, folder, name, address, settings)
+    }
+
+    /// The same, where the API server has just ended.
+    pub fn start_without(
+        control_plane: &ControlPlane,
+        folder: &Path,
+        name: &str,
+        address: &'static str,
+        settings: &[(&str, &str)],
+    ) -> Replica {
+        // Its token is of the API server.
+        let config = control_plane.kubeconfig_of("openlit", "openlit-operator");
+        control_plane.stop_api_server();
+        Replica::run(&config, folder, name, address, settings)
+    }
+
+    fn run(config: &Path, folder: &Path, name: &str, address: &'static str, settings: &[(&str, &str)]) -> Replica {
         let mut command = Command::new(env!("CARGO_BIN_EXE_prelit"));
         command.args(["webhook", "--bind", address]).env_clear().env("KUBECONFIG", config);
         command.envs([("POD_NAMESPACE", "openlit"), ("POD_NAME", name), ("LOG_LEVEL", "debug")]);
+        command.envs(settings.iter().copied());
         Replica { process: Process::start(&mut command, folder, name), address }
     }
 

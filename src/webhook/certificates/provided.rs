@@ -2,17 +2,18 @@
 //! files are read again and again, since a kubelet changes them when it pleases.
 
 use super::Service;
-use super::certificate::{Certificate, to_pem};
+use super::certificate::{Certificate, to_pem, verify};
 use super::material::{BUNDLE, Data, LEAF, LEAF_KEY, bundle, pair};
 use super::problem::Problem;
 use super::registered::{Age, Registered};
+use super::report::Report;
 use super::serving::{Identity, Serving, Swap, swap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::info;
 
 /// How often the files are read.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -37,6 +38,8 @@ pub struct Provided {
     /// What is to be registered (PEM); it stays empty where there is no `ca.crt`. None where somebody else registers it, as
     /// cert-manager's injector does.
     pub wanted: Option<watch::Sender<Vec<u8>>>,
+    /// Who is told what is wrong.
+    pub report: Report,
 }
 
 /// What the task knows between two readings.
@@ -44,7 +47,6 @@ pub struct Provided {
 struct State {
     /// The CAs of `ca.crt`, and since when.
     bundle: Option<(Vec<Certificate>, Instant)>,
-    problem: Option<Problem>,
 }
 
 impl Provided {
@@ -63,12 +65,8 @@ impl Provided {
     fn step(&mut self, state: &mut State, instant: Instant, now: OffsetDateTime) {
         let ages = self.registered.borrow_and_update().ages(instant);
         let data = self.read();
-        let problem = self.serve(&data, &ages, now).err();
-        // Once, not at each reading.
-        if let Some(problem) = problem.filter(|problem| state.problem != Some(*problem)) {
-            warn!(%problem, folder = %self.folder.display(), "cannot serve the provided certificate");
-        }
-        state.problem = problem;
+        let problem = self.serve(&data, &ages, now).and_then(|()| self.check(&data, now)).err();
+        self.report.found(&format!("folder {}", self.folder.display()), problem.as_slice());
         self.publish(state, &data, &ages, instant);
     }
 
@@ -92,6 +90,18 @@ impl Provided {
             self.serving.set(Arc::new(identity));
         }
         Ok(())
+    }
+
+    /// Whether API servers that trust `ca.crt`, where there is one, will take the leaf.
+    fn check(&self, data: &Data, now: OffsetDateTime) -> Result<(), Problem> {
+        let given = match bundle(data) {
+            Ok(given) => given,
+            Err((_, Problem::Missing(_))) => return Ok(()),
+            Err((_, problem)) => return Err(problem),
+        };
+        let (chain, _) = pair(data)?;
+        let chain: Vec<_> = chain.iter().map(|one| one.der().clone()).collect();
+        verify(&chain, &given, &self.service.server_name().ok_or(Problem::WrongName)?, now)
     }
 
     /// Says what is to be registered: what is in `ca.crt`, and beside it for a while what was registered before.
@@ -120,6 +130,10 @@ mod tests {
     use super::super::material::Material;
     use super::super::material::tests::{material, now, service, written};
     use super::*;
+    use crate::webhook::events::{Events, Notice, What};
+    use crate::webhook::metrics::Metrics;
+    use k8s_openapi::api::core::v1::ObjectReference;
+    use tokio::sync::mpsc;
 
     struct Case {
         folder: tempfile::TempDir,
@@ -127,6 +141,7 @@ mod tests {
         state: State,
         registered: watch::Sender<Registered>,
         wanted: watch::Receiver<Vec<u8>>,
+        notices: mpsc::Receiver<Notice>,
         start: Instant,
     }
 
@@ -135,14 +150,16 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let (registered, receiver) = watch::channel(Registered::default());
             let (sender, wanted) = watch::channel(Vec::new());
+            let (events, notices) = Events::new(Metrics::default());
             let provided = Provided {
                 folder: folder.path().to_owned(),
                 service: service(),
                 serving: Arc::default(),
                 registered: receiver,
                 wanted: Some(sender),
+                report: Report::new(events, Metrics::default(), ObjectReference::default()),
             };
-            Case { folder, provided, state: State::default(), registered, wanted, start: Instant::now() }
+            Case { folder, provided, state: State::default(), registered, wanted, notices, start: Instant::now() }
         }
 
         fn put(&self, material: &Material, keys: &[&str]) {
@@ -161,6 +178,18 @@ mod tests {
         }
     }
 
+    impl Case {
+        /// The codes of what was told since.
+        fn told(&mut self) -> Vec<&'static str> {
+            std::iter::from_fn(|| self.notices.try_recv().ok())
+                .map(|notice| match notice.what {
+                    What::Certificate(code, _) => code,
+                    other => panic!("{other:?}"),
+                })
+                .collect()
+        }
+    }
+
     fn leaf(material: &Material) -> Option<Certificate> {
         material.leaf.as_ref().map(|leaf| leaf.certificate.clone())
     }
@@ -172,13 +201,32 @@ mod tests {
         let mut case = Case::new();
         let (one, two) = (material(), material());
         assert_eq!(case.after(0), (None, Vec::new()));
-        assert_eq!(case.state.problem, Some(Problem::Missing(LEAF)));
+        assert_eq!(case.told(), ["missing"]);
         case.put(&one, &["tls.crt", "ca.crt"]);
         case.put(&two, &["tls.key"]);
         assert_eq!(case.after(1), (None, to_pem(&one.bundle)));
-        assert_eq!(case.state.problem, Some(Problem::KeyMismatch(LEAF_KEY)));
+        assert_eq!(case.told(), ["key-mismatch"]);
         case.put(&one, &ALL);
         assert_eq!(case.after(2), (leaf(&one), to_pem(&one.bundle)));
+        assert!(case.told().is_empty());
+    }
+
+    #[test]
+    fn a_leaf_that_nobody_will_take_is_told() {
+        let mut case = Case::new();
+        let (one, two) = (material(), material());
+        case.put(&one, &["tls.crt", "tls.key"]);
+        case.after(0);
+        assert!(case.told().is_empty(), "somebody else registers its CA");
+        case.put(&two, &["ca.crt"]);
+        case.after(1);
+        assert_eq!(case.told(), ["untrusted"]);
+        case.after(2);
+        assert!(case.told().is_empty(), "once");
+        case.put(&one, &ALL);
+        case.provided.service.name = "other".to_owned();
+        case.after(3);
+        assert_eq!(case.told(), ["wrong-name"]);
     }
 
     #[test]
@@ -193,6 +241,7 @@ mod tests {
         assert_eq!(case.after(401), (leaf(&one), both.clone()));
         assert_eq!(case.after(405), (leaf(&one), both.clone()));
         assert_eq!(case.after(412), (leaf(&two), both));
+        assert!(case.told().is_empty(), "nothing is wrong with a change");
         assert_eq!(case.after(702), (leaf(&two), to_pem(&two.bundle)));
     }
 
