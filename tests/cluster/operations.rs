@@ -391,12 +391,12 @@ fn a_collector_that_hangs(place: &Place) {
     replica.wait_until_ready();
     let mut line = Line::to(&control_plane, here, 9443);
     let body = review(&json!({}));
-    let mut slowest = Duration::ZERO;
     let mut review = |count: usize| {
         for _ in 0..count {
             let start = Instant::now();
             assert_eq!(line.review(&body).0, 200);
-            slowest = slowest.max(start.elapsed());
+            let took = start.elapsed();
+            assert!(took < Duration::from_secs(4), "{took:?}, where an export takes 20 seconds");
         }
     };
     // More than the queue holds; what comes then is dropped.
@@ -405,7 +405,6 @@ fn a_collector_that_hangs(place: &Place) {
     review(2_000);
     let grown = resident(&replica.process).saturating_sub(before);
     assert!(grown < 4 << 20, "{grown} bytes more for 2,000 reviews");
-    assert!(slowest < Duration::from_secs(2), "{slowest:?}, where an export takes 20 seconds");
     let start = Instant::now();
     assert!(replica.process.stop().success());
     assert!(start.elapsed() < Duration::from_secs(14), "{:?}", start.elapsed());
