@@ -533,3 +533,42 @@ fn a_configuration_whose_aliases_stand_for_too_much_is_said_to_be_that() {
     let refused = prelit(folder.path(), &["inject", "--config", "ai.yaml"], SERVICE);
     assert_error(&refused, "alias");
 }
+
+/// Whoever starts the webhook has one try to mend them all; a pod that restarts again and again says one thing at a time.
+#[cfg(feature = "webhook")]
+#[test]
+fn everything_that_is_wrong_with_the_settings_of_the_webhook_is_said_at_once() {
+    let start = |variables: &[(&str, &str)]| {
+        let mut command = Command::cargo_bin("prelit").unwrap();
+        command.env_clear().envs(variables.iter().copied()).arg("webhook").output().unwrap()
+    };
+    let output = start(&[
+        ("WEBHOOK_PORT", "0"),
+        ("LOG_LEVEL", "loud"),
+        ("CERT_MODE", "provided"),
+        ("SELF_MONITORING_ENABLED", "true"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "hunter2"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "carrier-pigeon"),
+    ]);
+    for name in [
+        "WEBHOOK_PORT: found \"0\"",
+        "LOG_LEVEL: found \"loud\"",
+        "CERT_MODE: found provided, which needs WEBHOOK_CERT_DIR",
+        "OTEL_EXPORTER_OTLP_ENDPOINT: found \"collector:4317\"",
+        "OTEL_EXPORTER_OTLP_HEADERS: found a value that is not shown here",
+        "OTEL_EXPORTER_OTLP_PROTOCOL: found \"carrier-pigeon\"",
+    ] {
+        assert_error(&output, name);
+    }
+    assert!(!stderr(&output).contains("hunter2"), "{}", stderr(&output));
+    let files = start(&[
+        ("SELF_MONITORING_ENABLED", "true"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://collector:4318"),
+        ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "/nowhere/ca.pem"),
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "https://collector:4318"),
+        ("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE", "/nowhere/else.pem"),
+    ]);
+    assert_error(&files, "/nowhere/ca.pem");
+    assert_error(&files, "/nowhere/else.pem");
+}

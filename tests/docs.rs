@@ -13,6 +13,7 @@
 use prelit::api::settings::{Kind, VARIABLES, Variable};
 use prelit::api::{Reason, Severity};
 use prelit::render::report::{Gate, ObjectReference, Position, Row, State};
+use prelit::webhook::metrics::{self, METRICS};
 use similar::TextDiff;
 use std::fmt::Write as _;
 use std::fs;
@@ -30,8 +31,12 @@ fn pages() -> Vec<PathBuf> {
         .collect();
     pages.sort();
     pages.insert(0, root.join("README.md"));
+    pages.push(root.join(WEBHOOK));
     pages
 }
+
+/// How the webhook is installed and watched.
+const WEBHOOK: &str = "deploy/webhook/README.md";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -71,6 +76,23 @@ fn every_setting_and_every_reason_has_a_table() {
     }
 }
 
+/// Whatever name an alert or a sentence has, it is that of a metric.
+#[test]
+fn every_metric_that_is_named_is_there() {
+    let known: Vec<String> = METRICS.iter().map(metrics::Metric::shown).collect();
+    let mut named = 0;
+    for path in pages() {
+        let text = fs::read_to_string(&path).unwrap();
+        let words = text.split(|c: char| !c.is_ascii_lowercase() && c != '_');
+        for word in words.filter(|word| word.starts_with("prelit_")) {
+            let plain = ["_bucket", "_count", "_sum"].iter().find_map(|part| word.strip_suffix(part)).unwrap_or(word);
+            assert!(known.iter().any(|name| name == plain), "{}: {word}", path.display());
+            named += 1;
+        }
+    }
+    assert!(named > known.len(), "the alerts are read");
+}
+
 /// Every link between the pages leads to a file.
 #[test]
 fn every_link_leads_somewhere() {
@@ -103,6 +125,7 @@ fn table(name: &str) -> String {
     match name {
         "settings of injections" => settings(VARIABLES.iter().filter(workloads)),
         "settings of the webhook" => settings(VARIABLES.iter().filter(|variable| !workloads(variable))),
+        "metrics" => metrics(),
         "findings" => reasons(|severity| severity == Severity::Finding),
         "strict" => reasons(|severity| severity == Severity::Strict),
         "warnings" => reasons(|severity| severity == Severity::Warning),
@@ -121,15 +144,31 @@ fn settings<'v>(variables: impl Iterator<Item = &'v Variable>) -> String {
     out
 }
 
+fn metrics() -> String {
+    let mut out = String::from("| metric | type | labels | meaning |\n|---|---|---|---|\n");
+    for metric in METRICS {
+        let kind = match metric.kind {
+            metrics::Kind::Counter => "counter",
+            metrics::Kind::Gauge | metrics::Kind::Info => "gauge",
+            metrics::Kind::Histogram => "histogram",
+        };
+        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let labels = if labels.is_empty() { "–".to_owned() } else { labels.join(", ") };
+        let _ = writeln!(out, "| `{}` | {kind} | {labels} | {} |", metric.shown(), cell(metric.says));
+    }
+    out
+}
+
 fn allowed(kind: Kind) -> String {
     match kind {
         Kind::Text => "text of one line".to_owned(),
-        Kind::Secret => "text of one line; no message shows it".to_owned(),
+        Kind::Headers => "`name=value` pairs with commas between them; no message shows them".to_owned(),
+        Kind::Attributes => "`name=value` pairs with commas between them".to_owned(),
         Kind::Boolean => "`true` or `false`".to_owned(),
         Kind::Number(least, most) => format!("{least} to {most}"),
         Kind::Choice(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
         Kind::Syntax(syntax) => syntax.expected.to_owned(),
-        Kind::Url => "an http or https URL".to_owned(),
+        Kind::Url => "an http or https URL without credentials".to_owned(),
         Kind::SecretEntry => "`name/key`; no message shows it".to_owned(),
         Kind::Path => "a path that begins with `/`".to_owned(),
         Kind::Days(least) => format!("days, or a duration such as `90m` or `12h`: {least} seconds to 3650 days"),

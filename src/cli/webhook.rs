@@ -7,6 +7,7 @@ use crate::render::{Failure, Failures};
 use crate::webhook::logging::{Level, log_panic};
 use crate::webhook::registration::uninstall::uninstall;
 use crate::webhook::run::{Replica, run as run_webhook};
+use crate::webhook::telemetry::Plan;
 use kube::Client;
 use time::OffsetDateTime;
 use tokio::runtime::Builder;
@@ -33,15 +34,17 @@ pub fn run(arguments: &Webhook) -> Result<Exit, Failures> {
         doors::print(format!("{}\n", done.join("\n")).as_bytes())?;
         return Ok(Exit::Done);
     }
+    let name = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
+    let identity =
+        name("POD_NAME").or_else(|| name("HOSTNAME")).unwrap_or_else(|| format!("prelit-{}", std::process::id()));
+    let replica = Replica { identity, uid: name("POD_UID"), address: arguments.bind };
+    let telemetry = Plan::new(&settings.webhook, &replica.identity)
+        .map_err(|troubles| Failures(troubles.iter().map(|trouble| Failure::new(trouble.to_string())).collect()))?;
     let level = Level::begin(settings.webhook.log_level);
     std::panic::set_hook(Box::new(log_panic));
     for problem in unknown {
         tracing::warn!(variable = problem.name, "{}", problem.message);
     }
-    let name = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
-    let identity =
-        name("POD_NAME").or_else(|| name("HOSTNAME")).unwrap_or_else(|| format!("prelit-{}", std::process::id()));
-    let replica = Replica { identity, address: arguments.bind };
-    runtime.block_on(run_webhook(settings, replica, level)).map_err(|error| failed(&error))?;
+    runtime.block_on(run_webhook(settings, replica, level, telemetry)).map_err(|error| failed(&error))?;
     Ok(Exit::Done)
 }

@@ -1,6 +1,8 @@
 //! How the API server is spoken to: each answer has its time, and a watch that broke off is soon taken up again. What waits
 //! without end for a connection that a load balancer has forgotten is as good as ended, and nobody would notice.
 
+use super::counted::Counted;
+use super::metrics::Metrics;
 use axum::http::{Method, Request};
 use futures::future::{BoxFuture, FutureExt, ready};
 use futures::stream::{Stream, StreamExt};
@@ -41,24 +43,25 @@ const PEACE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// A configuration that is not usable.
-pub fn client(config: Config) -> kube::Result<Client> {
-    built(config, SILENCE)
+pub fn client(config: Config, metrics: &Metrics) -> kube::Result<Client> {
+    built(config, SILENCE, metrics)
 }
 
 /// A client of short requests that must be answered, or tried again, within a few seconds.
 ///
 /// # Errors
 /// A configuration that is not usable.
-pub fn client_in_haste(mut config: Config, patience: Duration) -> kube::Result<Client> {
+pub fn client_in_haste(mut config: Config, patience: Duration, metrics: &Metrics) -> kube::Result<Client> {
     config.connect_timeout = Some(patience);
-    built(config, patience)
+    built(config, patience, metrics)
 }
 
-fn built(mut config: Config, silence: Duration) -> kube::Result<Client> {
+fn built(mut config: Config, silence: Duration, metrics: &Metrics) -> kube::Result<Client> {
     config.read_timeout = Some(silence);
     // The time for which a connection was idle does not count.
     config.reset_reader_on_write = true;
-    Ok(ClientBuilder::try_from(config)?.with_layer(&layer_fn(Timely)).build())
+    let counted = layer_fn(|service| Counted { service, metrics: metrics.clone() });
+    Ok(ClientBuilder::try_from(config)?.with_layer(&layer_fn(Timely)).with_layer(&counted).build())
 }
 
 /// Waits until the API server answers. That it does not say its version to us is an answer, too.

@@ -1,6 +1,7 @@
 //! Events: what `kubectl describe` of a workload says about pods that could not be instrumented as they were marked, and
-//! of an `AutoInstrumentation` whether it is valid. Bounded: a controller that makes pods without end gets one in a while.
+//! of an `AutoInstrumentation` whether it is valid, and of our own pod and registration what is wrong there. Bounded: a controller that makes pods without end gets one in a while.
 
+use super::metrics::Metrics;
 use super::review::one_line;
 use crate::api::Reason;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -52,6 +53,10 @@ pub enum What {
         /// Whether something is to be done about it.
         warns: bool,
     },
+    /// Of our pod: what is wrong with the certificates, in a code and in a sentence.
+    Certificate(&'static str, String),
+    /// Of a configuration of webhooks: what somebody must do about it.
+    Registration(&'static str, String),
 }
 
 impl What {
@@ -59,6 +64,7 @@ impl What {
     fn limit(&self) -> (&'static str, u32) {
         match self {
             What::Finding(reason, _) => (reason.code(), 1),
+            What::Certificate(code, _) | What::Registration(code, _) => (code, 1),
             What::Standing { .. } => ("standing", TURNS),
         }
     }
@@ -74,6 +80,10 @@ impl What {
                 let type_ = if *warns { EventType::Warning } else { EventType::Normal };
                 (type_, (*reason).to_owned(), message.clone(), "Validate")
             }
+            What::Certificate(code, message) => {
+                (EventType::Warning, format!("Certificate{}", camel_case(code)), message.clone(), "Serve")
+            }
+            What::Registration(code, message) => (EventType::Warning, camel_case(code), message.clone(), "Register"),
         };
         Event { type_, reason, note: Some(one_line(&note, LONGEST_NOTE)), action: action.to_owned(), secondary: None }
     }
@@ -81,39 +91,44 @@ impl What {
 
 /// Where notices are handed in: nobody waits for them.
 #[derive(Debug, Clone)]
-pub struct Events(mpsc::Sender<Notice>);
+pub struct Events {
+    queue: mpsc::Sender<Notice>,
+    metrics: Metrics,
+}
 
 impl Events {
     /// And where they come out.
-    pub fn new() -> (Events, mpsc::Receiver<Notice>) {
-        let (sender, receiver) = mpsc::channel(WAITING);
-        (Events(sender), receiver)
+    pub fn new(metrics: Metrics) -> (Events, mpsc::Receiver<Notice>) {
+        let (queue, receiver) = mpsc::channel(WAITING);
+        (Events { queue, metrics }, receiver)
     }
 
     /// Hands a notice in; while too many wait, it is dropped.
     pub fn notice(&self, notice: Notice) {
-        let _dropped = self.0.try_send(notice);
+        if self.queue.try_send(notice).is_err() {
+            self.metrics.event("dropped");
+        }
     }
 }
 
-/// As whom events are written, by which replica if that matters.
-pub fn reporter(instance: Option<String>) -> Reporter {
-    Reporter { controller: "prelit.openlit.io/webhook".to_owned(), instance }
-}
-
 /// Writes notices as events for as long as any can come.
-pub async fn write(client: Client, instance: String, mut notices: mpsc::Receiver<Notice>) {
-    let reporter = reporter(Some(instance));
+pub async fn write(client: Client, instance: String, metrics: Metrics, mut notices: mpsc::Receiver<Notice>) {
+    let reporter = Reporter { controller: "prelit.openlit.io/webhook".to_owned(), instance: Some(instance) };
     let mut said = Said::default();
     while let Some(Notice { object, what }) = notices.recv().await {
         if !said.is_new(&object, what.limit(), Instant::now()) {
+            metrics.event("limited");
             continue;
         }
         let event = what.event();
         // A new one each time: a recorder that remembers would count what is said again under the note of the first.
         let recorder = Recorder::new(client.clone(), reporter.clone());
-        if let Err(error) = recorder.publish(&event, &object).await {
-            tracing::warn!(%error, reason = event.reason, "an event could not be written");
+        match recorder.publish(&event, &object).await {
+            Ok(()) => metrics.event("written"),
+            Err(error) => {
+                metrics.event("failed");
+                tracing::warn!(%error, reason = event.reason, "an event could not be written");
+            }
         }
         tokio::time::sleep(PACE).await;
     }
@@ -205,11 +220,15 @@ mod tests {
     #[test]
     fn codes_become_reasons_of_events() {
         assert_eq!(camel_case("incompatible-python"), "IncompatiblePython");
+        let reason = |what: What| what.event().reason;
+        assert_eq!(reason(What::Certificate("key-mismatch", String::new())), "CertificateKeyMismatch");
+        assert_eq!(reason(What::Registration("leftover-webhook", String::new())), "LeftoverWebhook");
     }
 
     #[test]
     fn too_many_are_dropped() {
-        let (events, mut receiver) = Events::new();
+        let metrics = Metrics::default();
+        let (events, mut receiver) = Events::new(metrics.clone());
         for _ in 0..2 * WAITING {
             events.notice(Notice { object: object("a"), what: CONFLICT });
         }
@@ -218,5 +237,6 @@ mod tests {
             waiting += 1;
         }
         assert_eq!(waiting, WAITING);
+        assert!(metrics.text().contains("prelit_events_total{result=\"dropped\"} 256"));
     }
 }

@@ -6,9 +6,10 @@ use super::events::{Events, Notice, What};
 use super::logging::Level;
 use super::metrics::Metrics;
 use super::review::{Request, admit};
+use super::telemetry::spans::Spans;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
@@ -16,7 +17,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -30,24 +31,31 @@ const MAX_AT_ONCE: usize = 64;
 #[derive(Debug)]
 pub struct Reviewer {
     configurations: Configurations,
-    metrics: Arc<Metrics>,
+    metrics: Metrics,
     events: Events,
+    spans: Option<Spans>,
     deadline: Duration,
     at_once: Semaphore,
 }
 
 impl Reviewer {
     /// A reviewer that answers within a deadline.
-    pub fn new(configurations: Configurations, metrics: Arc<Metrics>, events: Events, deadline: Duration) -> Self {
-        Reviewer { configurations, metrics, events, deadline, at_once: Semaphore::new(MAX_AT_ONCE) }
+    pub fn new(configurations: Configurations, metrics: Metrics, events: Events, deadline: Duration) -> Self {
+        Reviewer { configurations, metrics, events, spans: None, deadline, at_once: Semaphore::new(MAX_AT_ONCE) }
     }
 
-    /// Answers the body of a request.
+    /// The same, with a span for each review.
+    #[must_use]
+    pub fn with_spans(self, spans: Option<Spans>) -> Self {
+        Reviewer { spans, ..self }
+    }
+
+    /// Answers the body of a request, which may name the span that it is part of.
     ///
     /// # Errors
     /// When it is no review: nothing could be answered that the API server would take.
-    pub fn answer(&self, body: &[u8]) -> Result<Vec<u8>, String> {
-        let start = Instant::now();
+    pub fn answer(&self, body: &[u8], parent: Option<&str>) -> Result<Vec<u8>, String> {
+        let (start, began) = (Instant::now(), self.spans.as_ref().map(|_| SystemTime::now()));
         let request = Request::read(body)?;
         // A defect of ours is no reason to refuse a pod.
         let decision = catch_unwind(AssertUnwindSafe(|| decide(&self.configurations.engine(), &request)))
@@ -59,6 +67,9 @@ impl Reviewer {
         let warnings = if request.dry_run { Vec::new() } else { decision.warnings() };
         let answer = admit(&request.uid, &decision.patch, &warnings);
         self.metrics.reviewed(decision.outcome, start.elapsed());
+        if let (Some(spans), Some(began)) = (&self.spans, began) {
+            spans.reviewed(parent, began, &request, &decision);
+        }
         Ok(answer)
     }
 
@@ -79,14 +90,14 @@ impl Reviewer {
         }
     }
 
-    async fn review(&self, body: Body) -> Result<Vec<u8>, (StatusCode, String)> {
+    async fn review(&self, body: Body, parent: Option<&str>) -> Result<Vec<u8>, (StatusCode, String)> {
         let read = async {
             // It is never closed.
             let _permit = self.at_once.acquire().await.ok();
             let body = to_bytes(body, MAX_BODY).await;
             let body =
                 body.map_err(|_| (StatusCode::PAYLOAD_TOO_LARGE, format!("expected at most {MAX_BODY} bytes")))?;
-            self.answer(&body).map_err(|message| (StatusCode::BAD_REQUEST, message))
+            self.answer(&body, parent).map_err(|message| (StatusCode::BAD_REQUEST, message))
         };
         let late = |_| (StatusCode::REQUEST_TIMEOUT, "the review did not come in time".to_owned());
         timeout(self.deadline, read).await.map_err(late).flatten()
@@ -112,8 +123,9 @@ pub fn reviews(path: &str, reviewer: Arc<Reviewer>) -> Router {
     Router::new().route(path, post(review)).with_state(reviewer)
 }
 
-async fn review(State(reviewer): State<Arc<Reviewer>>, body: Body) -> Response {
-    match reviewer.review(body).await {
+async fn review(State(reviewer): State<Arc<Reviewer>>, headers: HeaderMap, body: Body) -> Response {
+    let parent = headers.get("traceparent").and_then(|value| value.to_str().ok());
+    match reviewer.review(body, parent).await {
         Ok(answer) => {
             let json = HeaderValue::from_static("application/json");
             ([(header::CONTENT_TYPE, json)], Bytes::from(answer)).into_response()
@@ -165,11 +177,11 @@ async fn change_level(State(level): State<Level>, Extension(Peer(peer)): Extensi
 }
 
 /// The route of the metrics.
-pub fn metrics(metrics: Arc<Metrics>) -> Router {
+pub fn metrics(metrics: Metrics) -> Router {
     Router::new().route("/metrics", get(text)).with_state(metrics)
 }
 
-async fn text(State(metrics): State<Arc<Metrics>>) -> Response {
+async fn text(State(metrics): State<Metrics>) -> Response {
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     ([(header::CONTENT_TYPE, kind)], metrics.text()).into_response()
 }
@@ -184,8 +196,9 @@ mod tests {
 
     fn reviewer() -> Arc<Reviewer> {
         let configurations = Configurations::new(&Settings::default());
-        let (events, _) = Events::new();
-        Arc::new(Reviewer::new(configurations, Arc::new(Metrics::default()), events, Duration::from_millis(200)))
+        let metrics = Metrics::default();
+        let (events, _) = Events::new(metrics.clone());
+        Arc::new(Reviewer::new(configurations, metrics, events, Duration::from_millis(200)))
     }
 
     async fn send(routes: Router, method: &str, path: &str, peer: &str, body: Body) -> (u16, String) {

@@ -5,6 +5,7 @@ use super::certificates::certificate::Certificate;
 use super::certificates::keeper::Keeper;
 use super::certificates::provided::Provided;
 use super::certificates::registered::Registered;
+use super::certificates::report::Report;
 use super::certificates::rotation::Policy;
 use super::certificates::serving::Serving;
 use super::configurations::{Configurations, Standing};
@@ -18,9 +19,10 @@ use super::routes::{Readiness, Reviewer};
 use super::server::{Limits, serve};
 use super::succession::{Succession, holder};
 use super::tasks::Tasks;
-use super::{api_server, events, listener, registration, routes, signals};
-use crate::api::settings::{CertMode, Settings, WebhookSettings};
+use super::{api_server, events, listener, registration, routes, signals, telemetry};
+use crate::api::settings::{CertMode, Settings};
 use axum::Router;
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Config;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -58,6 +60,9 @@ pub enum Trouble {
     /// TLS cannot be had.
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
+    /// Its own telemetry cannot be sent.
+    #[error("telemetry: {0}")]
+    Telemetry(#[from] telemetry::Trouble),
 }
 
 /// As whom a replica runs.
@@ -65,19 +70,41 @@ pub enum Trouble {
 pub struct Replica {
     /// Its name among the others: that of its pod.
     pub identity: String,
+    /// The uid of its pod, if it is known: without it, `kubectl describe` does not find what is told of it.
+    pub uid: Option<String>,
     /// The address that is listened on; all, without it.
     pub address: Option<IpAddr>,
+}
+
+impl Replica {
+    /// Its pod, as events name it.
+    fn object(&self, namespace: &str) -> ObjectReference {
+        ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Pod".to_owned()),
+            namespace: Some(namespace.to_owned()),
+            name: Some(self.identity.clone()),
+            uid: self.uid.clone(),
+            ..ObjectReference::default()
+        }
+    }
 }
 
 /// Answers reviews until the process is told to end.
 ///
 /// # Errors
 /// Ports that are taken, and no cluster. Whatever is wrong later is logged and tried again.
-pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(), Trouble> {
+pub async fn run(
+    settings: Settings,
+    replica: Replica,
+    level: Level,
+    telemetry: Option<telemetry::Plan>,
+) -> Result<(), Trouble> {
     let mut told_to_end = pin!(signals::told_to_end().map_err(Trouble::Signals)?);
     // kube and we share the provider of TLS.
     let _installed = rustls::crypto::ring::default_provider().install_default();
-    let metrics = Arc::new(Metrics::default());
+    let metrics = Metrics::default();
+    let telemetry = telemetry.map(|plan| plan.begin(&metrics)).transpose()?;
     let serving = Arc::new(Serving::default());
     let service =
         Service { name: settings.webhook.service_name.clone(), namespace: settings.webhook.namespace.clone() };
@@ -102,21 +129,22 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
         servers.spawn(name, serve(listener, tls, routes, Limits::default(), stopped));
     };
     open("the server of probes", health, None, routes::probes(Arc::clone(&readiness), level));
-    open("the server of metrics", numbers, None, routes::metrics(Arc::clone(&metrics)));
+    open("the server of metrics", numbers, None, routes::metrics(metrics.clone()));
 
     let config = Config::infer().await?;
-    let client = api_server::client(config.clone())?;
+    let client = api_server::client(config.clone(), &metrics)?;
     let times = Times::default();
-    let in_haste = api_server::client_in_haste(config, times.patience)?;
+    let in_haste = api_server::client_in_haste(config, times.patience, &metrics)?;
     tokio::select! {
         () = api_server::answers(&client) => {}
         // Nobody has asked for a review yet.
         () = &mut told_to_end => return Ok(()),
     }
     let configurations = Configurations::new(&settings);
-    let (events, notices) = events::Events::new();
+    let (events, notices) = events::Events::new(metrics.clone());
     let deadline = Duration::from_secs(webhook.timeout_seconds.into()).mul_f64(0.8);
-    let reviewer = Arc::new(Reviewer::new(configurations.clone(), Arc::clone(&metrics), events.clone(), deadline));
+    let reviewer = Reviewer::new(configurations.clone(), metrics.clone(), events.clone(), deadline);
+    let reviewer = Arc::new(reviewer.with_spans(telemetry.as_ref().and_then(telemetry::Telemetry::spans)));
     let answers = with_farewell(routes::reviews(&webhook.path, reviewer), ends.subscribe());
     open("the server of reviews", reviews, Some(tls(&serving)?), answers);
 
@@ -126,13 +154,15 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
         field_manager: desired::manager(webhook),
         resources: configurations.resources(),
         events: events.clone(),
+        metrics: metrics.clone(),
     };
     let mut tasks = Tasks::default();
     tasks.spawn("the controller", controller.run(leads.subscribe()));
     let configured = configurations.follow(client.clone(), settings.clone(), standing.clone());
     tasks.spawn("the watch of AutoInstrumentations", configured);
-    tasks.spawn("the writer of events", events::write(client.clone(), replica.identity.clone(), notices));
-    let gauges = count(Arc::clone(&metrics), standing.subscribe(), leads.subscribe(), Arc::clone(&serving));
+    let written = events::write(client.clone(), replica.identity.clone(), metrics.clone(), notices);
+    tasks.spawn("the writer of events", written);
+    let gauges = count(metrics.clone(), standing.subscribe(), leads.subscribe(), Arc::clone(&serving));
     tasks.spawn("the keeper of gauges", gauges);
     let wanted = watch::Sender::new(Vec::new());
     let waits = waits(&standing, &registered, &serving, &service, wanted.subscribe());
@@ -143,14 +173,30 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
         wanted.subscribe(),
         readiness,
         registered.clone(),
+        events.clone(),
+        metrics.clone(),
     );
     tasks.spawn("the keeper of the registration", registration);
-    if let (CertMode::Provided, Some(folder)) = (webhook.cert_mode, &webhook.cert_dir) {
-        let (folder, registered) = (PathBuf::from(folder), registered.subscribe());
-        let provided = Provided { folder, service, serving, registered, wanted };
+    let report = Report::new(events, metrics.clone(), replica.object(&webhook.namespace));
+    let folder = webhook.cert_dir.as_ref().filter(|_| webhook.cert_mode == CertMode::Provided);
+    if let Some(folder) = folder.map(PathBuf::from) {
+        let registered = registered.subscribe();
+        let provided = Provided { folder, service, serving, registered, wanted, report };
         tasks.spawn("the keeper of certificates", provided.run());
     } else {
-        let keeper = keeper(webhook, service, serving, &leads, &registered, wanted);
+        let keeper = Keeper {
+            secret: webhook.secret_name.clone(),
+            service,
+            policy: Policy::new(webhook.cert_validity, webhook.cert_refresh),
+            cluster_role: webhook.cluster_role.clone(),
+            field_manager: desired::manager(webhook),
+            serving,
+            leading: leads.subscribe(),
+            registered: registered.subscribe(),
+            wanted,
+            report,
+            metrics,
+        };
         tasks.spawn("the keeper of certificates", keeper.run(client));
     }
     let candidate = Candidate {
@@ -184,29 +230,10 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
     tasks.stop().await;
     // It says itself what went wrong with it.
     lease.all_to_end().await;
-    early.map_or(Ok(()), |task| Err(Trouble::Ended(task)))
-}
-
-/// The keeper of our own certificates.
-fn keeper(
-    webhook: &WebhookSettings,
-    service: Service,
-    serving: Arc<Serving>,
-    leads: &watch::Sender<bool>,
-    registered: &watch::Sender<Registered>,
-    wanted: watch::Sender<Vec<u8>>,
-) -> Keeper {
-    Keeper {
-        secret: webhook.secret_name.clone(),
-        service,
-        policy: Policy::new(webhook.cert_validity, webhook.cert_refresh),
-        cluster_role: webhook.cluster_role.clone(),
-        field_manager: desired::manager(webhook),
-        serving,
-        leading: leads.subscribe(),
-        registered: registered.subscribe(),
-        wanted,
+    if let Some(telemetry) = telemetry {
+        telemetry.end().await;
     }
+    early.map_or(Ok(()), |task| Err(Trouble::Ended(task)))
 }
 
 /// What TLS is spoken with: the certificate of each handshake is that of its moment.
@@ -265,7 +292,7 @@ fn waits(
 
 /// Keeps the gauges.
 async fn count(
-    metrics: Arc<Metrics>,
+    metrics: Metrics,
     mut standing: watch::Receiver<Standing>,
     mut leads: watch::Receiver<bool>,
     serving: Arc<Serving>,

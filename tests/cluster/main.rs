@@ -22,6 +22,7 @@ mod harness;
 mod kubelet;
 mod leftovers;
 mod namespaces;
+mod operations;
 mod permissions;
 #[allow(dead_code, reason = "the pipelines use all of it")]
 #[path = "../support/place.rs"]
@@ -78,6 +79,7 @@ fn main() {
         endurance::trials,
         registration::trials,
         succession::trials,
+        operations::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();
     libtest_mimic::run(&arguments, trials).exit();

@@ -4,7 +4,7 @@ use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long a test waits for what should come in a second, on a machine that is busy.
@@ -27,9 +27,24 @@ impl Process {
     }
 
     /// Asks it to end, and waits until it has.
-    pub fn stop(mut self) {
+    pub fn stop(mut self) -> ExitStatus {
         self.ask_to_end();
-        self.child.wait().unwrap();
+        self.end()
+    }
+
+    /// Waits until it has ended.
+    pub fn end(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// All that it wrote.
+    pub fn said(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
     /// Asks it to end.
@@ -63,8 +78,8 @@ impl Process {
 
     /// The end of what it wrote.
     fn log(&self) -> String {
-        let text = std::fs::read(&self.log).unwrap_or_default();
-        String::from_utf8_lossy(&text[text.len().saturating_sub(4000)..]).into_owned()
+        let said = std::fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&said[said.len().saturating_sub(4000)..]).into_owned()
     }
 }
 

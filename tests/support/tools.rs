@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What is looked for. `helm3` and `helm4` are found as `helm`, too.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "kustomize",
     "helm3",
     "helm4",
@@ -22,6 +22,7 @@ const NAMES: [&str; 13] = [
     "argocd-cmp-client",
     "x86_64-linux-gnu-gcc",
     "aarch64-linux-gnu-gcc",
+    "otelcol",
 ];
 
 /// The programs of a control plane, which lie together in a folder of their own.

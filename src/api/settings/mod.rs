@@ -6,9 +6,11 @@
 
 mod file;
 mod table;
+mod telemetry;
 
 pub use file::{Given, line_of, pairs, parse_env_file, place};
 pub use table::{Kind, VARIABLES, Variable};
+pub use telemetry::{Target, Telemetry};
 
 use super::quantity::Quantity;
 use super::resource::{Detection, Provider, PullPolicy};
@@ -219,18 +221,8 @@ pub struct WebhookSettings {
     pub log_level: LogLevel,
     /// `SELF_MONITORING_ENABLED`
     pub self_monitoring: bool,
-    /// `OTEL_EXPORTER_OTLP_*` for the webhook's own telemetry, by name.
+    /// `OTEL_*` for the webhook's own telemetry.
     pub telemetry: Telemetry,
-}
-
-/// Variables of the webhook's own telemetry, by name. Their values are shown to nobody: headers hold keys.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Telemetry(pub BTreeMap<String, String>);
-
-impl std::fmt::Debug for Telemetry {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
-    }
 }
 
 impl WebhookSettings {
@@ -374,7 +366,6 @@ impl Reader {
         if !self.is_set("CERT_REFRESH_DAYS") && cert_refresh >= cert_validity {
             cert_refresh = (cert_validity / 3).max(Duration::from_secs(table::LEAST_REFRESH));
         }
-        let telemetry = table::telemetry_names();
         WebhookSettings {
             port: self.number("WEBHOOK_PORT"),
             path: self.text("WEBHOOK_PATH"),
@@ -410,9 +401,7 @@ impl Reader {
                 ],
             ),
             self_monitoring: self.flag("SELF_MONITORING_ENABLED"),
-            telemetry: Telemetry(
-                telemetry.filter_map(|name| self.optional(&name).map(|value| (name, value))).collect(),
-            ),
+            telemetry: Telemetry::read(self),
         }
     }
 

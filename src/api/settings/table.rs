@@ -1,5 +1,6 @@
 //! The table of settings as data: every name, its default, what it allows, and what it is for.
 
+use super::telemetry;
 use crate::api::names;
 use crate::api::quantity::Quantity;
 use crate::api::syntax::{self, Syntax};
@@ -23,8 +24,10 @@ pub struct Variable {
 pub enum Kind {
     /// Any text of one line.
     Text,
-    /// Any text of one line, which is never shown.
-    Secret,
+    /// Headers as `name=value` pairs, which are never shown.
+    Headers,
+    /// Attributes as `name=value` pairs.
+    Attributes,
     /// `true` or `false`, as Go reads them.
     Boolean,
     /// A whole number from one to another.
@@ -33,7 +36,7 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// Text of this syntax.
     Syntax(Syntax),
-    /// An http or https URL, for ourselves: references to variables mean nothing.
+    /// An http or https URL, for ourselves: references to variables mean nothing, and keys are sent as headers.
     Url,
     /// An entry of a Secret, as `name/key`; never shown, since headers may stand there by mistake.
     SecretEntry,
@@ -109,36 +112,37 @@ table! {
     "WATCH_NAMESPACE", "", Kind::Namespaces, "The namespaces whose pods are instrumented; empty: all.";
     "LOG_LEVEL", "info", Kind::Choice(&["trace", "debug", "info", "warn", "error"]), "How much the webhook logs.";
     "SELF_MONITORING_ENABLED", "false", Kind::Boolean, "Whether the webhook sends telemetry of its own.";
-    "OTEL_EXPORTER_OTLP_ENDPOINT", "", Kind::Url, "Where the webhook's own telemetry goes; never that of workloads.";
-    "OTEL_EXPORTER_OTLP_HEADERS", "", Kind::Secret, "The headers of the webhook's own telemetry.";
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "", Kind::Url, "Where the webhook's own traces go.";
-    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "", Kind::Url, "Where the webhook's own metrics go.";
-    "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "", Kind::Url, "Where the webhook's own logs go.";
+    "OTEL_EXPORTER_OTLP_ENDPOINT", "", Kind::Url, "Where the webhook's own telemetry goes, under /v1/traces and /v1/metrics; never that of workloads.";
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "", Kind::Url, "Where the webhook's own traces go, as a whole URL.";
+    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "", Kind::Url, "Where the webhook's own metrics go, as a whole URL.";
+    "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "", Kind::Url, "Logs are written to stderr alone: one that is set is named in a warning.";
+    "OTEL_EXPORTER_OTLP_HEADERS", "", Kind::Headers, "The headers of the webhook's own telemetry.";
+    "OTEL_EXPORTER_OTLP_TIMEOUT", "10000", Kind::Number(1, 600_000), "How many milliseconds one request may take.";
+    "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", PROTOCOL, "How it is spoken; nothing else than http/protobuf is.";
+    "OTEL_EXPORTER_OTLP_COMPRESSION", "none", COMPRESSION, "How it is compressed; nothing else than none is spoken.";
+    "OTEL_EXPORTER_OTLP_CERTIFICATE", "", Kind::Text, "The file of the CAs that the receiver is trusted by; without it, those of the machine.";
+    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "", Kind::Text, "The file of the webhook's own certificate, for a receiver that asks for one.";
+    "OTEL_EXPORTER_OTLP_CLIENT_KEY", "", Kind::Text, "The file of its key.";
+    "OTEL_METRIC_EXPORT_INTERVAL", "60000", Kind::Number(100, 86_400_000), "How many milliseconds there are between two exports of metrics.";
+    "OTEL_SERVICE_NAME", "openlit-operator", Kind::Text, "What the webhook's own telemetry calls it.";
+    "OTEL_RESOURCE_ATTRIBUTES", "", Kind::Attributes, "Further attributes of the webhook's own telemetry.";
 }
 
-/// The prefix of what configures the webhook's own telemetry.
-const TELEMETRY: &str = "OTEL_EXPORTER_OTLP_";
+const PROTOCOL: Kind = Kind::Choice(&["http/protobuf", "http/json", "grpc"]);
+const COMPRESSION: Kind = Kind::Choice(&["none", "gzip"]);
 
-/// The other variables of the OTLP exporter that the OpenTelemetry specification knows, for all
-/// signals or, after its name, for one. They are passed on as they are.
-const TELEMETRY_PARTS: &[&str] = &[
-    "ENDPOINT",
-    "HEADERS",
-    "TIMEOUT",
-    "PROTOCOL",
-    "COMPRESSION",
-    "INSECURE",
-    "CERTIFICATE",
-    "CLIENT_CERTIFICATE",
-    "CLIENT_KEY",
+/// What the exporter of the `OpenTelemetry` specification asks of one signal, in place of the same of all signals.
+const PARTS: &[(&str, Kind)] = &[
+    ("ENDPOINT", Kind::Url),
+    ("HEADERS", Kind::Headers),
+    ("TIMEOUT", Kind::Number(1, 600_000)),
+    ("PROTOCOL", PROTOCOL),
+    ("COMPRESSION", COMPRESSION),
+    ("INSECURE", Kind::Boolean),
+    ("CERTIFICATE", Kind::Text),
+    ("CLIENT_CERTIFICATE", Kind::Text),
+    ("CLIENT_KEY", Kind::Text),
 ];
-
-/// All names of the webhook's own telemetry.
-pub(super) fn telemetry_names() -> impl Iterator<Item = String> {
-    ["", "TRACES_", "METRICS_", "LOGS_"]
-        .into_iter()
-        .flat_map(|signal| TELEMETRY_PARTS.iter().map(move |part| format!("{TELEMETRY}{signal}{part}")))
-}
 
 /// Whether there is a setting of this name.
 pub(super) fn known(name: &str) -> bool {
@@ -146,19 +150,19 @@ pub(super) fn known(name: &str) -> bool {
 }
 
 /// The setting of this name.
-pub(super) fn find(name: &str) -> Option<&'static Variable> {
-    const OTHER: Variable = Variable { name: TELEMETRY, default: "", kind: Kind::Secret, says: "" };
-    VARIABLES.iter().find(|variable| variable.name == name).or_else(|| {
-        let rest = name.strip_prefix(TELEMETRY)?;
+pub(super) fn find(name: &str) -> Option<Variable> {
+    VARIABLES.iter().find(|variable| variable.name == name).copied().or_else(|| {
+        let rest = name.strip_prefix(telemetry::PREFIX)?;
         let part = ["TRACES_", "METRICS_", "LOGS_"].iter().find_map(|signal| rest.strip_prefix(signal)).unwrap_or(rest);
-        TELEMETRY_PARTS.contains(&part).then_some(&OTHER)
+        let (_, kind) = PARTS.iter().find(|(known, _)| *known == part)?;
+        Some(Variable { name: telemetry::PREFIX, default: "", kind: *kind, says: "" })
     })
 }
 
 impl Variable {
     /// Whether no message shows its value.
     pub(super) fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret | Kind::SecretEntry)
+        matches!(self.kind, Kind::Headers | Kind::SecretEntry)
     }
 
     /// A value as a message may show it.
@@ -181,14 +185,18 @@ impl Kind {
     pub(super) fn refuses(self, value: &str) -> Option<String> {
         let one_line = !value.contains(|c: char| c.is_control());
         let allowed = match self {
-            Kind::Text | Kind::Secret if one_line => return None,
+            Kind::Text if one_line => return None,
+            Kind::Headers if telemetry::read_pairs(value).is_some_and(|pairs| pairs.iter().all(is_header)) => {
+                return None;
+            }
+            Kind::Attributes if telemetry::read_pairs(value).is_some() => return None,
             Kind::Boolean if boolean(value).is_some() => return None,
             Kind::Number(least, most) if whole_number(value).is_some_and(|number| (least..=most).contains(&number)) => {
                 return None;
             }
             Kind::Choice(words) if words.contains(&value) => return None,
             Kind::Syntax(wanted) if syntax::check(wanted, value) => return None,
-            Kind::Url if syntax::check(syntax::ENDPOINT, value) && !value.contains("$(") => return None,
+            Kind::Url if syntax::check(syntax::ENDPOINT, value) && !value.contains(['@', '$']) => return None,
             Kind::SecretEntry if syntax::check(syntax::SECRET_REFERENCE, value) => return None,
             Kind::Path if value.starts_with('/') && one_line && !value.contains([' ', '?', '#']) => return None,
             Kind::Days(least) if duration(value).is_some_and(|time| time.as_secs() >= least) => return None,
@@ -206,7 +214,10 @@ impl Kind {
             {
                 return None;
             }
-            Kind::Text | Kind::Secret => "text of one line".to_owned(),
+            Kind::Text => "text of one line".to_owned(),
+            Kind::Headers | Kind::Attributes => {
+                "name=value pairs with commas between them; a comma inside a value is written %2C".to_owned()
+            }
             Kind::Boolean => "true or false".to_owned(),
             Kind::Number(least, most) => format!("a whole number from {least} to {most}"),
             Kind::Choice(words) => match syntax::nearest(value, words.iter().copied()) {
@@ -214,7 +225,7 @@ impl Kind {
                 None => format!("one of {}", words.join(", ")),
             },
             Kind::Syntax(wanted) => wanted.expected.to_owned(),
-            Kind::Url => "an http:// or https:// URL such as http://collector:4318".to_owned(),
+            Kind::Url => "an http:// or https:// URL such as http://collector:4318, without credentials".to_owned(),
             Kind::SecretEntry => syntax::SECRET_REFERENCE.expected.to_owned(),
             Kind::Path => "a path that begins with /".to_owned(),
             Kind::Days(least) => format!("days from 1 to 3650, or a duration from {least}s on such as 90m or 12h"),
@@ -272,4 +283,9 @@ fn whole_number(text: &str) -> Option<i64> {
 
 fn is_amount(text: &str) -> bool {
     syntax::check(syntax::QUANTITY, text) && Quantity::parse(text).is_some_and(|amount| amount >= Quantity::ZERO)
+}
+
+/// Whether this can be sent over HTTP.
+fn is_header((name, value): &(String, String)) -> bool {
+    syntax::check(syntax::HEADER_NAME, name) && value.chars().all(|c| matches!(c, ' '..='~'))
 }

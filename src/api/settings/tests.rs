@@ -51,14 +51,18 @@ fn every_setting_has_an_effect() {
         Kind::SecretEntry => "a/b".to_owned(),
         Kind::Path => "/x".to_owned(),
         Kind::Amount => if variable.name.ends_with("REQUEST") { "1m" } else { "1Gi" }.to_owned(),
-        Kind::Number(..) | Kind::Days(_) | Kind::User => "7".to_owned(),
+        Kind::Number(least, _) => least.max(7).to_string(),
+        Kind::Headers | Kind::Attributes => "a=b".to_owned(),
+        Kind::Days(_) | Kind::User => "7".to_owned(),
         Kind::Workloads => "x/Y=spec.template".to_owned(),
         _ => "x".to_owned(),
     };
     for variable in VARIABLES {
         let value = other(variable);
-        let settings = read_pairs(&[(variable.name, &value), ("WEBHOOK_CERT_DIR", "/certs")]).unwrap();
-        let before = read_pairs(&[("WEBHOOK_CERT_DIR", "/other")]).unwrap();
+        let collector = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://y:1");
+        let pairs = [collector, (variable.name, &value), ("WEBHOOK_CERT_DIR", "/certs")];
+        let settings = read_pairs(&pairs).unwrap();
+        let before = read_pairs(&[collector, ("WEBHOOK_CERT_DIR", "/other")]).unwrap();
         assert_ne!(settings.webhook.cert_dir, before.webhook.cert_dir);
         let without = Settings {
             webhook: WebhookSettings { cert_dir: before.webhook.cert_dir.clone(), ..settings.webhook.clone() },
@@ -241,4 +245,76 @@ fn lines_of_names_and_values_are_read_without_a_shell() {
     assert_eq!(given.pairs.len(), 2, "the rest is read");
     assert_eq!(line_of("# B=1\nA=1\nexport B = 2\n", "B"), Some(3));
     assert!(text[0].starts_with("line 1") && !text[0].contains("hunter2"), "{text:?}");
+}
+
+fn telemetry(pairs: &[(&str, &str)]) -> Telemetry {
+    read_pairs(&[&[("SELF_MONITORING_ENABLED", "true")], pairs].concat()).unwrap().webhook.telemetry
+}
+
+#[test]
+fn each_signal_goes_where_its_own_variables_say_or_those_of_all() {
+    let both = telemetry(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/"),
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "https://other/whole"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "a=1, authorization=Bearer%20x%2Cy"),
+        ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "b=100%"),
+        ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "250"),
+    ]);
+    let (traces, metrics) = (both.traces.unwrap(), both.metrics.unwrap());
+    assert_eq!((traces.endpoint.as_str(), traces.timeout.as_millis()), ("http://collector:4318/v1/traces", 250));
+    assert_eq!(traces.headers, owned(&[("a", "1"), ("authorization", "Bearer x,y")]).collect::<Vec<_>>());
+    assert_eq!((metrics.endpoint.as_str(), metrics.timeout.as_secs()), ("https://other/whole", 10));
+    assert_eq!(metrics.headers, owned(&[("b", "100%")]).collect::<Vec<_>>());
+    assert!(!format!("{traces:?}").contains("Bearer"));
+    let keyed = telemetry(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://in/otlp?tenant=a")]);
+    assert_eq!(keyed.traces.unwrap().endpoint, "https://in/otlp/v1/traces?tenant=a");
+    let one = telemetry(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://t")]);
+    assert_eq!((one.traces.unwrap().endpoint.as_str(), one.metrics), ("http://t", None));
+    let logs = telemetry(&[("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://l")]);
+    assert_eq!((logs.traces, logs.metrics, logs.logs), (None, None, true));
+}
+
+#[test]
+fn the_name_of_the_service_is_that_of_its_own_variable() {
+    let named = |pairs: &[(&str, &str)]| {
+        let telemetry = telemetry(&[&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c")], pairs].concat());
+        (telemetry.service_name, telemetry.attributes.len())
+    };
+    assert_eq!(named(&[]), ("openlit-operator".to_owned(), 0));
+    let attributes = ("OTEL_RESOURCE_ATTRIBUTES", "service.name=a%20b,team=ai");
+    assert_eq!(named(&[attributes]), ("a b".to_owned(), 1));
+    assert_eq!(named(&[attributes, ("OTEL_SERVICE_NAME", "mine")]), ("mine".to_owned(), 1));
+}
+
+#[test]
+fn telemetry_that_cannot_be_sent_is_refused_where_it_is_to_be() {
+    let refuses = |pairs: &[(&str, &str)], words: &[&str]| {
+        assert!(read_pairs(pairs).is_ok(), "nobody asks for it: {pairs:?}");
+        let said = read_pairs(&[&[("SELF_MONITORING_ENABLED", "true")], pairs].concat()).unwrap_err();
+        assert_eq!(said.len(), words.len(), "{said:?}");
+        assert!(said.iter().zip(words).all(|(said, word)| said.contains(word)), "{said:?}");
+    };
+    refuses(&[], &["needs OTEL_EXPORTER_OTLP_ENDPOINT"]);
+    let to = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4317");
+    refuses(
+        &[to, ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzip")],
+        &["OTEL_EXPORTER_OTLP_PROTOCOL: found grpc, expected http/protobuf", "found gzip, expected none"],
+    );
+    refuses(&[to, ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/k")], &["needs OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"]);
+}
+
+#[test]
+fn telemetry_that_is_malformed_is_refused_and_its_keys_are_not_shown() {
+    let pairs = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:hunter2@collector"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "hunter2"),
+        ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "a b=hunter2"),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "a=hunter2%0d"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "0"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "team"),
+    ];
+    let said = read_pairs(&pairs).unwrap_err();
+    assert_eq!(said.len(), pairs.len(), "{said:?}");
+    assert!(!said.concat().contains("hunter2"), "{said:?}");
 }

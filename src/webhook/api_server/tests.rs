@@ -127,7 +127,8 @@ async fn an_answer_that_stands_still_is_not_waited_for() {
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{").await.unwrap();
         std::future::pending::<()>().await;
     });
-    let client = client_in_haste(Config::new(url.parse().unwrap()), Duration::from_millis(200)).unwrap();
+    let client =
+        client_in_haste(Config::new(url.parse().unwrap()), Duration::from_millis(200), &Metrics::default()).unwrap();
     let read = timeout(Duration::from_secs(30), Api::<ConfigMap>::default_namespaced(client).get("a")).await;
     assert!(read.expect("an end").is_err());
     server.abort();

@@ -4,11 +4,13 @@
 use super::Service;
 use super::certificate::{Certificate, to_pem};
 use super::material::{Data, KEYS, Material};
-use super::problem;
+use super::problem::Problem;
 use super::registered::{Age, Registered};
+use super::report::Report;
 use super::rotation::{Change, Next, Policy, Seen, Situation, carry_out, decide, wanted};
 use super::serving::{Identity, Serving, Swap, swap};
 use crate::webhook::api_server::{told, watch_object};
+use crate::webhook::metrics::{Metrics, Object};
 use crate::webhook::owner::{NoOwner, Owner};
 use futures::StreamExt;
 use k8s_openapi::ByteString;
@@ -56,6 +58,10 @@ pub struct Keeper {
     pub registered: watch::Receiver<Registered>,
     /// What is to be registered (PEM); empty at first.
     pub wanted: watch::Sender<Vec<u8>>,
+    /// Who is told what is wrong.
+    pub report: Report,
+    /// Where it is counted what was written.
+    pub metrics: Metrics,
 }
 
 /// What the task knows between two steps.
@@ -111,18 +117,21 @@ impl Keeper {
             data.into_iter().map(|(key, ByteString(value))| (key, value)).collect()
         });
         state.seen.see(data.as_ref(), &self.service, Instant::now());
-        let found = &state.seen.found;
-        let problems = [&found.problems[..], &found.check_time(OffsetDateTime::now_utc())].concat();
-        // That there is none when we begin is how every installation begins.
-        let begins = secret.is_none() && !state.known;
-        if !problems.is_empty() && !begins {
-            warn!(
-                secret = self.secret,
-                problems = problem::list(&problems),
-                "something is wrong with the certificates"
-            );
-        }
         (state.secret, state.known) = (secret, true);
+    }
+
+    /// Tells what is wrong with what was found.
+    fn tell(&mut self, seen: &Seen, now: OffsetDateTime) {
+        let mut problems = [&seen.found.problems[..], &seen.found.check_time(now)].concat();
+        // Before there was anything, it is the beginning.
+        if seen.remembered.leaf.is_none() {
+            problems.retain(|problem| *problem != Problem::Absent);
+        }
+        self.report.found(&self.place(), &problems);
+    }
+
+    fn place(&self) -> String {
+        format!("Secret {}", self.secret)
     }
 
     /// Serves, decides, writes; says how long nothing is to be done.
@@ -133,6 +142,7 @@ impl Keeper {
         let (instant, now) = (Instant::now(), OffsetDateTime::now_utc());
         let registered = self.registered.borrow_and_update().clone();
         let ages = registered.ages(instant);
+        self.tell(&state.seen, now);
         let wait = self.serve(&state.seen.found, &ages, now);
         let situation = Situation {
             found: &state.seen.found,
@@ -169,10 +179,17 @@ impl Keeper {
             }
         };
         match self.write(state, &made).await {
-            Ok(()) => self.told(change, &made),
+            Ok(()) => {
+                self.metrics.wrote(Object::Certificates);
+                self.told(change, &made);
+            }
             Err(error) => {
-                let error = told(&error);
-                warn!(error, secret = self.secret, "cannot write the certificates, to {}", change.word());
+                let why = told(&error);
+                warn!(error = why, secret = self.secret, "cannot write the certificates, to {}", change.word());
+                // Another replica that has just written is no trouble.
+                if !matches!(&error, NoOwner::ApiServer(kube::Error::Api(status)) if status.code == 409) {
+                    self.report.not_written(&self.place(), &why);
+                }
             }
         }
         wait.min(state.pause)

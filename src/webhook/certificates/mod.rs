@@ -12,6 +12,7 @@ pub mod material;
 pub mod problem;
 pub mod provided;
 pub mod registered;
+pub mod report;
 pub mod rotation;
 pub mod serving;
 #[cfg(test)]

@@ -27,6 +27,38 @@ pub enum Problem {
     Expired(&'static str),
 }
 
+impl Problem {
+    /// Every code.
+    pub const CODES: [&str; 10] = [
+        "absent",
+        "missing",
+        "unreadable",
+        "key-mismatch",
+        "no-authority",
+        "untrusted",
+        "wrong-name",
+        "unfit",
+        "not-yet-valid",
+        "expired",
+    ];
+
+    /// Its code, as metrics call it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Problem::Absent => "absent",
+            Problem::Missing(_) => "missing",
+            Problem::Unreadable(_) => "unreadable",
+            Problem::KeyMismatch(_) => "key-mismatch",
+            Problem::NoAuthority(_) => "no-authority",
+            Problem::Untrusted => "untrusted",
+            Problem::WrongName => "wrong-name",
+            Problem::Unfit => "unfit",
+            Problem::NotYetValid(_) => "not-yet-valid",
+            Problem::Expired(_) => "expired",
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -47,4 +79,26 @@ impl fmt::Display for Problem {
 /// Problems, one after the other.
 pub fn list(problems: &[Problem]) -> String {
     problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_has_a_code_of_the_list() {
+        let all = [
+            Problem::Absent,
+            Problem::Missing("a"),
+            Problem::Unreadable("a"),
+            Problem::KeyMismatch("a"),
+            Problem::NoAuthority("a"),
+            Problem::Untrusted,
+            Problem::WrongName,
+            Problem::Unfit,
+            Problem::NotYetValid("a"),
+            Problem::Expired("a"),
+        ];
+        assert_eq!(all.map(|problem| problem.code()), Problem::CODES);
+    }
 }

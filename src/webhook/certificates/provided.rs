@@ -2,17 +2,18 @@
 //! files are read again and again, since a kubelet changes them when it pleases.
 
 use super::Service;
-use super::certificate::{Certificate, to_pem};
+use super::certificate::{Certificate, to_pem, verify};
 use super::material::{BUNDLE, Data, LEAF, LEAF_KEY, bundle, pair};
 use super::problem::Problem;
 use super::registered::{Age, Registered};
+use super::report::Report;
 use super::serving::{Identity, Serving, Swap, swap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::info;
 
 /// How often the files are read.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -36,6 +37,8 @@ pub struct Provided {
     pub registered: watch::Receiver<Registered>,
     /// What is to be registered (PEM); it stays empty where there is no `ca.crt`.
     pub wanted: watch::Sender<Vec<u8>>,
+    /// Who is told what is wrong.
+    pub report: Report,
 }
 
 /// What the task knows between two readings.
@@ -43,8 +46,6 @@ pub struct Provided {
 struct State {
     /// The CAs of `ca.crt`, and since when.
     bundle: Option<(Vec<Certificate>, Instant)>,
-    /// What was wrong at the last reading.
-    problems: Vec<Problem>,
 }
 
 impl Provided {
@@ -65,13 +66,14 @@ impl Provided {
         let data = self.read();
         let served = self.serve(&data, &ages, now);
         let published = self.publish(state, &data, &ages, instant);
-        let problems: Vec<Problem> = [served.err(), published.err()].into_iter().flatten().collect();
-        // Once, not at each reading.
-        for problem in problems.iter().filter(|problem| !state.problems.contains(problem)) {
-            warn!(%problem, folder = %self.folder.display(), "something is wrong with the provided certificate");
+        let mut problems: Vec<Problem> = Vec::new();
+        for problem in [served, published, self.check(&data, now)].into_iter().filter_map(Result::err) {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
         }
         self.serving.lacks(problems.first().copied());
-        state.problems = problems;
+        self.report.found(&format!("folder {}", self.folder.display()), &problems);
     }
 
     /// The files. They are few, small and in memory: it takes less time than to ask another thread.
@@ -94,6 +96,14 @@ impl Provided {
             self.serving.set(Arc::new(identity));
         }
         Ok(())
+    }
+
+    /// Whether API servers that trust `ca.crt` will take the leaf.
+    fn check(&self, data: &Data, now: OffsetDateTime) -> Result<(), Problem> {
+        // What is missing or cannot be read is told already.
+        let (Ok(given), Ok((chain, _))) = (bundle(data), pair(data)) else { return Ok(()) };
+        let chain: Vec<_> = chain.iter().map(|one| one.der().clone()).collect();
+        verify(&chain, &given, &self.service.server_name().ok_or(Problem::WrongName)?, now)
     }
 
     /// Says what is to be registered: what is in `ca.crt`, and beside it for a while what was registered before.
@@ -123,7 +133,11 @@ mod tests {
     use super::super::material::Material;
     use super::super::material::tests::{material, now, service, written};
     use super::*;
+    use crate::webhook::events::{Events, Notice, What};
     use crate::webhook::logging::tests::Lines;
+    use crate::webhook::metrics::Metrics;
+    use k8s_openapi::api::core::v1::ObjectReference;
+    use tokio::sync::mpsc;
     use tracing::level_filters::LevelFilter;
 
     struct Case {
@@ -132,6 +146,7 @@ mod tests {
         state: State,
         registered: watch::Sender<Registered>,
         wanted: watch::Receiver<Vec<u8>>,
+        notices: mpsc::Receiver<Notice>,
         start: Instant,
     }
 
@@ -140,14 +155,16 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let (registered, receiver) = watch::channel(Registered::default());
             let (sender, wanted) = watch::channel(Vec::new());
+            let (events, notices) = Events::new(Metrics::default());
             let provided = Provided {
                 folder: folder.path().to_owned(),
                 service: service(),
                 serving: Arc::default(),
                 registered: receiver,
                 wanted: sender,
+                report: Report::new(events, Metrics::default(), ObjectReference::default()),
             };
-            Case { folder, provided, state: State::default(), registered, wanted, start: Instant::now() }
+            Case { folder, provided, state: State::default(), registered, wanted, notices, start: Instant::now() }
         }
 
         fn put(&self, material: &Material, keys: &[&str]) {
@@ -171,6 +188,18 @@ mod tests {
         }
     }
 
+    impl Case {
+        /// The codes of what was told since.
+        fn told(&mut self) -> Vec<&'static str> {
+            std::iter::from_fn(|| self.notices.try_recv().ok())
+                .map(|notice| match notice.what {
+                    What::Certificate(code, _) => code,
+                    other => panic!("{other:?}"),
+                })
+                .collect()
+        }
+    }
+
     fn leaf(material: &Material) -> Option<Certificate> {
         material.leaf.as_ref().map(|leaf| leaf.certificate.clone())
     }
@@ -182,14 +211,30 @@ mod tests {
         let mut case = Case::new();
         let (one, two) = (material(), material());
         assert_eq!(case.after(0), (None, Vec::new()));
-        assert_eq!(case.state.problems, [Problem::Missing(LEAF), Problem::Missing(BUNDLE)]);
+        assert_eq!(case.told(), ["missing", "missing"]);
         case.put(&one, &["tls.crt", "ca.crt"]);
         case.put(&two, &["tls.key"]);
         assert_eq!(case.after(1), (None, to_pem(&one.bundle)));
-        assert_eq!(case.state.problems, [Problem::KeyMismatch(LEAF_KEY)]);
+        assert_eq!(case.told(), ["key-mismatch"]);
         case.put(&one, &ALL);
         assert_eq!(case.after(2), (leaf(&one), to_pem(&one.bundle)));
-        assert_eq!(case.state.problems, []);
+        assert!(case.told().is_empty());
+    }
+
+    #[test]
+    fn a_leaf_that_nobody_will_take_is_told() {
+        let mut case = Case::new();
+        let (one, two) = (material(), material());
+        case.put(&one, &["tls.crt", "tls.key"]);
+        case.put(&two, &["ca.crt"]);
+        case.after(1);
+        assert_eq!(case.told(), ["untrusted"]);
+        case.after(2);
+        assert!(case.told().is_empty(), "once");
+        case.put(&one, &ALL);
+        case.provided.service.name = "other".to_owned();
+        case.after(3);
+        assert_eq!(case.told(), ["wrong-name"]);
     }
 
     #[test]
@@ -204,6 +249,7 @@ mod tests {
         assert_eq!(case.after(401), (leaf(&one), both.clone()));
         assert_eq!(case.after(405), (leaf(&one), both.clone()));
         assert_eq!(case.after(412), (leaf(&two), both));
+        assert!(case.told().is_empty(), "nothing is wrong with a change");
         assert_eq!(case.after(702), (leaf(&two), to_pem(&two.bundle)));
     }
 

@@ -11,6 +11,7 @@ use crate::inject::engine::Engine;
 use crate::webhook::api_server;
 use crate::webhook::configurations::{Found, Resources, api_resource};
 use crate::webhook::events::{Events, Notice};
+use crate::webhook::metrics::{Metrics, Object};
 use futures::future::OptionFuture;
 use futures::stream::{self, BoxStream, SelectAll, StreamExt};
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
@@ -56,6 +57,8 @@ pub struct Controller {
     pub resources: watch::Receiver<Resources>,
     /// Where it is said that a resource became valid or invalid.
     pub events: Events,
+    /// Where it is counted what was written.
+    pub metrics: Metrics,
 }
 
 /// The API server sends no more of a pod than this.
@@ -241,6 +244,7 @@ impl Work {
         for (found, status, outcome) in outcomes {
             match outcome {
                 Ok(version) => {
+                    self.controller.metrics.wrote(Object::Status);
                     if let Some(what) = turn(&found, &status) {
                         self.controller.events.notice(Notice { object: reference(&found), what });
                     }

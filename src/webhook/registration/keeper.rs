@@ -8,7 +8,8 @@ use super::told;
 use crate::api::settings::{FailurePolicy, WebhookSettings};
 use crate::webhook::api_server::watch_object;
 use crate::webhook::certificates::registered::Registered;
-use crate::webhook::events::reporter;
+use crate::webhook::events::{Events, Notice, What};
+use crate::webhook::metrics::{Metrics, Object};
 use crate::webhook::owner::{NoOwner, Owner};
 use crate::webhook::routes::Readiness;
 use futures::StreamExt;
@@ -17,7 +18,6 @@ use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
-use kube::runtime::events::{Event, EventType, Recorder};
 use serde_json::Value as Json;
 use std::pin::pin;
 use std::sync::Arc;
@@ -74,12 +74,14 @@ pub async fn keep(
     mut bundle: watch::Receiver<Vec<u8>>,
     readiness: Arc<Readiness>,
     registered: watch::Sender<Registered>,
+    events: Events,
+    metrics: Metrics,
 ) {
     let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
     let mut ours = pin!(watch_object(api.clone(), &settings.config_name));
     let mut originals = pin!(watch_object(api.clone(), original::CONFIGURATION));
-    let events = Recorder::new(client.clone(), reporter(None));
-    let mut keeper = Keeper { client, api, events, settings, confirmed: false, proven: false, warned: Vec::new() };
+    let warned = Vec::new();
+    let mut keeper = Keeper { client, api, events, metrics, settings, confirmed: false, proven: false, warned };
     // What was seen; None until it was looked for.
     let (mut found, mut original) = (None, None);
     let mut pace = Pace::default();
@@ -144,7 +146,8 @@ pub async fn keep(
 struct Keeper {
     client: Client,
     api: Api<MutatingWebhookConfiguration>,
-    events: Recorder,
+    events: Events,
+    metrics: Metrics,
     settings: WebhookSettings,
     /// Whether this leader has applied. What an older version applied and this one does not is only removed by applying.
     confirmed: bool,
@@ -170,9 +173,10 @@ impl Keeper {
             if let Some(patch) = leftover.disarmed() {
                 let params = PatchParams::default();
                 self.api.patch(&leftover.configuration, &params, &Patch::Strategic(patch)).await?;
+                self.metrics.wrote(Object::Registration);
                 wrote = true;
             }
-            self.warn("LeftoverWebhook", configuration, leftover.warning()).await;
+            self.warn("leftover-webhook", configuration, leftover.warning());
         }
         Ok(wrote)
     }
@@ -196,7 +200,7 @@ impl Keeper {
                 "MutatingWebhookConfiguration {name} is of the installation in namespace {other}. Give this one another \
                  name (WEBHOOK_CONFIG_NAME), or, if that one is gone: kubectl delete mutatingwebhookconfiguration {name}"
             );
-            self.warn("ForeignConfiguration", found, text).await;
+            self.warn("foreign-configuration", found, text);
             return Ok(false);
         }
         let server = self.server().await?;
@@ -219,6 +223,7 @@ impl Keeper {
         let params = PatchParams::apply(&desired::manager(&self.settings)).force();
         self.api.patch(&self.settings.config_name, &params, &Patch::Apply(patch)).await?;
         self.confirmed = true;
+        self.metrics.wrote(Object::Registration);
         tracing::info!(name = self.settings.config_name, %server, "the webhook is registered");
         Ok(true)
     }
@@ -236,28 +241,19 @@ impl Keeper {
     }
 
     /// Warns in the log and by an event about a configuration, once.
-    async fn warn(&mut self, reason: &str, about: &Json, text: String) {
+    fn warn(&mut self, code: &'static str, about: &Json, text: String) {
         if !self.once(&text) {
             return;
         }
         let part = |name: &str| about["metadata"][name].as_str().map(str::to_owned);
-        let regarding = ObjectReference {
+        let object = ObjectReference {
             api_version: Some("admissionregistration.k8s.io/v1".to_owned()),
             kind: Some("MutatingWebhookConfiguration".to_owned()),
             name: part("name"),
             uid: part("uid"),
             ..ObjectReference::default()
         };
-        let event = Event {
-            type_: EventType::Warning,
-            reason: reason.to_owned(),
-            note: Some(text),
-            action: "Registering".to_owned(),
-            secondary: None,
-        };
-        if let Err(error) = self.events.publish(&event, &regarding).await {
-            tracing::warn!(%error, "an event cannot be written");
-        }
+        self.events.notice(Notice { object, what: What::Registration(code, text) });
     }
 
     /// Warns in the log, unless it was said before.
@@ -328,7 +324,8 @@ mod tests {
         let client = Client::new(service, "openlit");
         let keeper = Keeper {
             api: Api::all(client.clone()),
-            events: Recorder::new(client.clone(), reporter(None)),
+            events: Events::new(Metrics::default()).0,
+            metrics: Metrics::default(),
             client,
             settings: Settings::default().webhook,
             confirmed: false,

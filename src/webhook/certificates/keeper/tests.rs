@@ -4,12 +4,15 @@
 use super::super::material::tests::{service, written};
 use super::*;
 use crate::webhook::certificates::authority::Authority;
+use crate::webhook::events::{Events, Notice, What};
 use crate::webhook::logging::tests::Lines;
 use axum::http::{Method, Request, Response, StatusCode};
 use futures::stream;
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::client::Body;
 use serde_json::{Value as Json, json};
 use std::sync::Mutex;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::level_filters::LevelFilter;
 
@@ -156,7 +159,21 @@ struct Replica {
     leading: watch::Sender<bool>,
     wanted: watch::Receiver<Vec<u8>>,
     registered: watch::Receiver<Registered>,
+    notices: mpsc::Receiver<Notice>,
+    metrics: Metrics,
     tasks: Vec<JoinHandle<()>>,
+}
+
+impl Replica {
+    /// The codes of what was told since.
+    fn told(&mut self) -> Vec<&'static str> {
+        std::iter::from_fn(|| self.notices.try_recv().ok())
+            .map(|notice| match notice.what {
+                What::Certificate(code, _) => code,
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
 }
 
 impl Drop for Replica {
@@ -176,6 +193,8 @@ fn replica_of(client: Client, leads: bool) -> Replica {
     let mut nothing = Registered::default();
     nothing.see(b"", Instant::now());
     let (register, registered) = watch::channel(nothing);
+    let metrics = Metrics::default();
+    let (events, notices) = Events::new(metrics.clone());
     let keeper = Keeper {
         secret: "certs".to_owned(),
         service: service(),
@@ -186,6 +205,8 @@ fn replica_of(client: Client, leads: bool) -> Replica {
         leading: receiver,
         registered: registered.clone(),
         wanted: sender,
+        report: Report::new(events, metrics.clone(), ObjectReference::default()),
+        metrics: metrics.clone(),
     };
     let mut changes = wanted.clone();
     let registration = tokio::spawn(async move {
@@ -195,7 +216,7 @@ fn replica_of(client: Client, leads: bool) -> Replica {
         }
     });
     let tasks = vec![tokio::spawn(keeper.run(client)), registration];
-    Replica { serving, leading, wanted, registered, tasks }
+    Replica { serving, leading, wanted, registered, notices, metrics, tasks }
 }
 
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -216,9 +237,11 @@ fn serves(replica: &Replica, material: &Material) -> bool {
 #[tokio::test]
 async fn the_leader_writes_and_all_serve() {
     let api = Api::default();
-    let (leader, other) = (replica(&api, true), replica(&api, false));
+    let (mut leader, mut other) = (replica(&api, true), replica(&api, false));
     until("both serve", || serves(&leader, &api.material()) && serves(&other, &api.material())).await;
     assert_eq!(api.writes(), ["POST"]);
+    assert_eq!((leader.told(), other.told()), (vec![], vec![]), "a beginning is no trouble");
+    assert!(leader.metrics.text().contains("prelit_writes_total{object=\"certificates\"} 1"));
     assert_eq!(*leader.wanted.borrow(), api.data().unwrap()["ca.crt"]);
     let now = OffsetDateTime::now_utc();
     let ages = leader.registered.borrow().ages(Instant::now());
@@ -277,9 +300,32 @@ async fn a_ca_that_is_due_is_replaced_in_three_writes_and_other_keys_stay() {
 async fn refused_writes_are_tried_again() {
     let api = Api::default();
     api.0.lock().unwrap().refuse = vec![StatusCode::CONFLICT, StatusCode::INTERNAL_SERVER_ERROR];
-    let leader = replica(&api, true);
+    let mut leader = replica(&api, true);
     until("it is written", || serves(&leader, &api.material())).await;
     assert_eq!(api.writes(), ["POST"; 3]);
+    assert_eq!(leader.told(), ["not-written"], "a conflict is no trouble");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_secret_is_told_by_every_replica_until_it_is_mended() {
+    let api = Api::default();
+    api.given(&Data::from([("tls.crt".to_owned(), b"-----BEGIN".to_vec())]), |_| {});
+    let mut other = replica(&api, false);
+    let problems = |replica: &Replica| -> usize {
+        let text = replica.metrics.text();
+        let of_it =
+            text.lines().filter_map(|line| line.strip_prefix("prelit_certificate_problems{")?.split(' ').nth(1));
+        of_it.map(|number| number.parse::<usize>().unwrap()).sum()
+    };
+    until("it is counted", || problems(&other) > 0).await;
+    let told = other.told();
+    assert!(told.contains(&"unreadable"), "{told:?}");
+    let leader = replica(&api, true);
+    until("it is mended", || problems(&other) == 0 && serves(&leader, &api.material())).await;
+    let mended = api.data();
+    api.0.lock().unwrap().put(None);
+    until("it is there again", || api.data() == mended).await;
+    until("it is told that it was gone", || other.told().contains(&"absent")).await;
 }
 
 #[tokio::test]

@@ -40,13 +40,14 @@ impl Server {
     fn controller(&self, watch_namespaces: &[&str]) -> (Controller, mpsc::Receiver<Notice>) {
         let mut settings = Settings::default();
         settings.webhook.watch_namespaces = watch_namespaces.iter().map(|one| (*one).to_owned()).collect();
-        let (events, notices) = Events::new();
+        let (events, notices) = Events::new(Metrics::default());
         let controller = Controller {
             client: Client::new(self.routes(), "default"),
             settings,
             field_manager: "prelit".to_owned(),
             resources: self.resources.subscribe(),
             events,
+            metrics: Metrics::default(),
         };
         (controller, notices)
     }
