@@ -50,7 +50,8 @@ where
 async fn a_write_that_is_lost_is_not_waited_for() {
     let api: Api<ConfigMap> = Api::default_namespaced(answered(|_| std::future::pending()));
     let start = Instant::now();
-    let error = api.replace("a", &PostParams::default(), &ConfigMap::default()).await.unwrap_err();
+    let (params, object) = (PostParams::default(), ConfigMap::default());
+    let error = timeout(3 * WRITE, api.replace("a", &params, &object)).await.expect("an end").unwrap_err();
     assert_eq!((told(&error).as_str(), start.elapsed()), ("ServiceError: no answer within 10 s", WRITE));
     let list = timeout(2 * WRITE, api.list(&kube::api::ListParams::default())).await;
     assert!(list.is_err(), "a large list may take longer");
