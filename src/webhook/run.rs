@@ -6,6 +6,7 @@ use super::certificates::provided::Provided;
 use super::certificates::registered::Registered;
 use super::certificates::rotation::Policy;
 use super::certificates::serving::Serving;
+use super::certificates::trust::Trust;
 use super::configurations::{Configurations, Standing};
 use super::controller::run::Controller;
 use super::farewell::with_farewell;
@@ -222,6 +223,7 @@ fn readiness(
 ) -> Arc<Readiness> {
     let (standing, registered) = (standing.subscribe(), registered.subscribe());
     let (serving, service, ends) = (Arc::clone(serving), service.clone(), ends.subscribe());
+    let trust = Trust::default();
     Arc::new(move || {
         if *ends.borrow() {
             return Err("the process ends".to_owned());
@@ -229,10 +231,10 @@ fn readiness(
         if !standing.borrow().synced {
             return Err("the AutoInstrumentations are not known yet".to_owned());
         }
-        let ages = registered.borrow().ages(Instant::now());
-        serving
-            .check(ages.iter().map(|(authority, _)| authority), &service, OffsetDateTime::now_utc())
-            .map_err(|problem| format!("the certificate: {problem}"))
+        let now = Instant::now();
+        let ages = registered.borrow().ages(now);
+        let checked = serving.check(ages.iter().map(|(authority, _)| authority), &service, OffsetDateTime::now_utc());
+        trust.judge(checked, now).map_err(|problem| format!("the certificate: {problem}"))
     })
 }
 

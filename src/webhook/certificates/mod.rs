@@ -16,6 +16,7 @@ pub mod rotation;
 pub mod serving;
 #[cfg(test)]
 mod simulation;
+pub mod trust;
 
 use rustls::pki_types::ServerName;
 
