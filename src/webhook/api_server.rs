@@ -36,6 +36,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest: when the API server is back, what it says is known within seconds.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
+/// The longest of a watch of one object, which asks for little and decides whom the API server trusts. One that starts
+/// refuses it at first, and knows nothing of what was seen before then: it takes two or three attempts.
+const LONGEST_PAUSE_OF_ONE: Duration = Duration::from_secs(1);
+
 /// After so long without a failure the pauses begin anew.
 const PEACE: Duration = Duration::from_secs(10);
 
@@ -117,7 +121,18 @@ pub fn watch<K>(api: Api<K>, which: watcher::Config) -> impl Stream<Item = watch
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    watcher::watcher(api, which.timeout(WATCH)).backoff(Pauses::default())
+    watch_with(api, which, Pauses::default())
+}
+
+fn watch_with<K>(
+    api: Api<K>,
+    which: watcher::Config,
+    pauses: Pauses,
+) -> impl Stream<Item = watcher::Result<Event<K>>> + Send
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    watcher::watcher(api, which.timeout(WATCH)).backoff(pauses)
 }
 
 /// Watches the one object of a name for ever: what it is, none where it is not there.
@@ -143,7 +158,7 @@ where
         };
         ready(Some(seen))
     };
-    watch(api, only).scan(None, seen).filter_map(ready)
+    watch_with(api, only, Pauses::up_to(LONGEST_PAUSE_OF_ONE)).scan(None, seen).filter_map(ready)
 }
 
 /// What went wrong, without what was received: of an answer that cannot be read, errors show parts.
@@ -159,9 +174,22 @@ pub fn told(error: &(dyn Error + 'static)) -> String {
 }
 
 /// The pauses of a watch.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Pauses {
+    longest: Duration,
     last: Option<(Instant, Duration)>,
+}
+
+impl Pauses {
+    fn up_to(longest: Duration) -> Self {
+        Pauses { longest, last: None }
+    }
+}
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Pauses::up_to(LONGEST_PAUSE)
+    }
 }
 
 impl Iterator for Pauses {
@@ -170,7 +198,7 @@ impl Iterator for Pauses {
     fn next(&mut self) -> Option<Duration> {
         let now = Instant::now();
         let grown = self.last.filter(|(since, _)| now.duration_since(*since) < PEACE);
-        let pause = grown.map_or(FIRST_PAUSE, |(_, before)| (before * 2).min(LONGEST_PAUSE));
+        let pause = grown.map_or(FIRST_PAUSE, |(_, before)| (before * 2).min(self.longest));
         self.last = Some((now, pause));
         Some(pause)
     }

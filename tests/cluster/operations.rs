@@ -308,7 +308,7 @@ fn telemetry_arrives(place: &Place) {
     }
     wait_until("both are counted", || get(here, 8080, "/metrics").contains("reason=\"not-selected\"} 1"));
     let shown = get(here, 8080, "/metrics");
-    replica.process.terminate();
+    replica.process.ask_to_end();
     assert!(replica.process.end().success());
     let said = replica.process.said();
     // What it has received is in the files when it has ended.

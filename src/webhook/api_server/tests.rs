@@ -25,6 +25,8 @@ async fn a_watch_is_tried_again_within_seconds_however_long_it_failed() {
     assert_eq!(waits, [100, 200, 400, 800, 1600, 3000, 3000, 3000, 3000]);
     tokio::time::sleep(PEACE).await;
     assert_eq!(pauses.next(), Some(FIRST_PAUSE));
+    let of_one = Pauses::up_to(LONGEST_PAUSE_OF_ONE).take(9);
+    assert_eq!(of_one.last(), Some(LONGEST_PAUSE_OF_ONE));
 }
 
 #[tokio::test(start_paused = true)]

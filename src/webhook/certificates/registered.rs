@@ -5,9 +5,10 @@ use super::certificate::Certificate;
 use std::time::Instant;
 use time::Duration;
 
-/// How long what was registered counts for readiness: a leader repairs a configuration that was deleted or changed in less,
-/// and replicas that all left their Service for that would be missing when it is there again.
-const LATELY: std::time::Duration = std::time::Duration::from_secs(10);
+/// How long what was registered counts for readiness: a configuration that was deleted or changed is repaired in less, even
+/// if the replica that does it has just died and another must take over. Replicas that all left their Service for that would
+/// be missing when it is there again.
+const LATELY: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// A CA and for how long it has been registered, as far as is known.
 pub type Age = (Certificate, Duration);
@@ -87,8 +88,8 @@ mod tests {
         registered.see(&to_pem([one]), at(0));
         registered.see(b"", at(60));
         assert!(registered.ages(at(60)).is_empty());
-        assert_eq!(registered.lately(at(69)), std::slice::from_ref(one));
-        registered.see(b"", at(69));
-        assert_eq!(registered.lately(at(70)), []);
+        assert_eq!(registered.lately(at(79)), std::slice::from_ref(one));
+        registered.see(b"", at(79));
+        assert_eq!(registered.lately(at(80)), []);
     }
 }

@@ -14,7 +14,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 const PEACE: Duration = Duration::from_secs(150);
 
 /// How many failures make the wait longer: the API server may be back at any time.
-const FAILURES: u32 = 5;
+const FAILURES: u32 = 4;
 
 /// How many writes without peace are somebody else's work.
 const QUARREL: u32 = 6;
@@ -23,7 +23,9 @@ const QUARREL: u32 = 6;
 #[derive(Debug, Clone, Default)]
 pub struct Pace {
     last: Option<Instant>,
-    tries: u32,
+    writes: u32,
+    /// Since the last write. They are nobody's quarrel.
+    failures: u32,
     bundle: Vec<u8>,
 }
 
@@ -39,25 +41,27 @@ impl Pace {
     /// Something was written.
     pub fn wrote(&mut self, now: Instant) {
         let peace = self.last.is_none_or(|last| now.duration_since(last) >= PEACE);
-        self.tries = if peace { 1 } else { self.tries.saturating_add(1) };
+        self.writes = if peace { 1 } else { self.writes.saturating_add(1) };
+        self.failures = 0;
         self.last = Some(now);
     }
 
     /// Something could not be written.
     pub fn failed(&mut self, now: Instant) {
-        self.tries = self.tries.max((self.tries + 1).min(FAILURES));
+        self.failures = (self.failures + 1).min(FAILURES);
         self.last = Some(now);
     }
 
     /// Until when is not written, if it is not yet allowed.
     pub fn rest(&self, now: Instant) -> Option<Instant> {
-        let wait = SHORTEST.saturating_mul(1 << self.tries.saturating_sub(1).min(16)).min(LONGEST);
+        let tries = self.writes.max(self.failures);
+        let wait = SHORTEST.saturating_mul(1 << tries.saturating_sub(1).min(16)).min(LONGEST);
         self.last.map(|last| last + wait).filter(|until| *until > now)
     }
 
     /// Whether this is the write that shows that somebody else takes it back each time.
     pub fn is_quarrel(&self) -> bool {
-        self.tries == QUARREL
+        self.writes == QUARREL
     }
 }
 
@@ -92,7 +96,10 @@ mod tests {
         for _ in 0..100 {
             pace.failed(now);
         }
-        assert_eq!(pace.rest(now), Some(now + 16 * SHORTEST));
+        assert_eq!(pace.rest(now), Some(now + 8 * SHORTEST));
+        // Of an API server that was away nothing is left, once it is back.
+        pace.wrote(now);
+        assert_eq!((pace.rest(now), pace.is_quarrel()), (Some(now + SHORTEST), false));
     }
 
     #[test]

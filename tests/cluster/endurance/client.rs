@@ -6,6 +6,12 @@ use serde_json::Value;
 use std::path::Path;
 use tokio::runtime::{Builder, Runtime};
 
+/// The kinds of bodies.
+pub const OBJECT: &str = "application/json";
+pub const APPLIED: &str = "application/apply-patch+yaml";
+pub const MERGED: &str = "application/merge-patch+json";
+pub const PATCH: &str = "application/json-patch+json";
+
 /// Who asks, one request after the other.
 pub struct Client {
     runtime: Runtime,
@@ -27,10 +33,12 @@ impl Client {
     }
 
     /// The status and the body of the answer; what went wrong, where there was none.
-    pub fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Value), String> {
-        let kind = if method == "PATCH" { "application/apply-patch+yaml" } else { "application/json" };
-        let body = body.map_or(Vec::new(), |body| body.to_string().into_bytes());
-        let request = axum::http::Request::builder().method(method).uri(path).header("content-type", kind);
+    pub fn send(&self, method: &str, path: &str, body: Option<(&str, &Value)>) -> Result<(u16, Value), String> {
+        let mut request = axum::http::Request::builder().method(method).uri(path);
+        if let Some((kind, _)) = body {
+            request = request.header("content-type", kind);
+        }
+        let body = body.map_or(Vec::new(), |(_, body)| body.to_string().into_bytes());
         let request = request.body(Body::from(body)).unwrap();
         self.runtime.block_on(async {
             let answer = self.client.send(request).await.map_err(|error| chain(&error))?;
@@ -43,6 +51,14 @@ impl Client {
     /// An object, if it is there and the API server answers.
     pub fn find(&self, path: &str) -> Option<Value> {
         self.send("GET", path, None).ok().filter(|(status, _)| *status == 200).map(|(_, object)| object)
+    }
+
+    /// Changes an object, or deletes it; it must succeed.
+    #[track_caller]
+    pub fn change(&self, path: &str, change: Option<(&str, &Value)>) {
+        let method = if change.is_some() { "PATCH" } else { "DELETE" };
+        let (status, answer) = self.send(method, path, change).unwrap();
+        assert!(status < 300, "{answer}");
     }
 }
 

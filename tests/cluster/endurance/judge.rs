@@ -82,7 +82,9 @@ fn killed(why: &str, creation: &Creation, losses: &[Loss], cut: &mut [usize]) ->
         if why.contains(&format!("dial tcp {}:9443: connect: connection refused", loss.address)) {
             return Some("refused by an address of a replica that was killed, before it left the slice");
         }
-        if ["EOF", "connection reset by peer"].iter().any(|end| why.contains(end)) {
+        // The first does not say whose end it was.
+        let ended = [": EOF", "connection reset by peer", "broken pipe"].iter().any(|end| why.ends_with(end));
+        if ended && (why.ends_with("EOF") || why.contains(&format!("->{}:9443: ", loss.address))) {
             *cut += 1;
             return Some("refused with the question that a replica had when it was killed");
         }

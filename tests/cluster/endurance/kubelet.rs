@@ -4,7 +4,7 @@
 //! `deploy/webhook/base`).
 
 use super::super::replicas::{Replica, get, slice};
-use super::client::Client;
+use super::client::{APPLIED, Client};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -22,7 +22,7 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// The addresses of pods, one after the other: one that is replaced has another.
 const ADDRESSES: [&str; 8] =
-    ["10.99.2.1", "10.99.2.2", "10.99.2.3", "10.99.2.4", "10.99.2.5", "10.99.2.6", "10.99.2.7", "10.99.2.8"];
+    ["10.99.20.1", "10.99.20.2", "10.99.20.3", "10.99.20.4", "10.99.20.5", "10.99.20.6", "10.99.20.7", "10.99.20.8"];
 
 /// What pods are started with.
 pub struct Template {
@@ -80,6 +80,11 @@ impl Kubelet {
     pub fn ready(&self) -> Vec<(String, &'static str)> {
         let state = self.state();
         state.pods.iter().filter(|pod| pod.ready).map(|pod| (pod.name.clone(), pod.replica.address)).collect()
+    }
+
+    /// All pods, those too that were deleted and have not ended.
+    pub fn names(&self) -> Vec<String> {
+        self.state().pods.iter().map(|pod| pod.name.clone()).collect()
     }
 
     /// Kills the process of a pod; the container is started again.
@@ -210,5 +215,5 @@ fn take(state: &mut State, answers: &[(String, bool)]) -> Vec<&'static str> {
 
 fn write(client: &Client, ready: &[&str]) -> bool {
     let path = "/apis/discovery.k8s.io/v1/namespaces/openlit/endpointslices/replicas?fieldManager=kubelet&force=true";
-    client.send("PATCH", path, Some(&slice(ready))).is_ok_and(|(status, _)| status < 300)
+    client.send("PATCH", path, Some((APPLIED, &slice(ready)))).is_ok_and(|(status, _)| status < 300)
 }

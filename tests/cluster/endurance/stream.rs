@@ -1,6 +1,6 @@
 //! Pods that are created without a pause, and what became of each.
 
-use super::client::Client;
+use super::client::{Client, OBJECT};
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How many create pods at once.
-pub const CREATORS: usize = 4;
+pub const CREATORS: usize = 6;
 
 /// Between two pods of one creator: the machine is to be busy, not at its end.
-const BREATH: Duration = Duration::from_millis(15);
+const BREATH: Duration = Duration::from_millis(10);
 
 /// What became of a creation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +78,7 @@ fn create(client: &Client, namespace: &str) -> Creation {
         },
     });
     let began = Instant::now();
-    let answer = client.send("POST", &format!("/api/v1/namespaces/{namespace}/pods"), Some(&pod));
+    let answer = client.send("POST", &format!("/api/v1/namespaces/{namespace}/pods"), Some((OBJECT, &pod)));
     let outcome = match answer {
         Err(why) => Outcome::Unanswered(why),
         Ok((201, pod)) if pod["metadata"]["annotations"]["openlit.io/injection"].is_string() => Outcome::Injected,

@@ -45,6 +45,15 @@ impl Seen {
         authorities
     }
 
+    /// Whether each of these was trusted beside the one before at first.
+    pub fn were_announced(&self) -> bool {
+        let beside = |pair: &[&str]| {
+            let mut bundles = self.bundles.iter().map(|(_, bundle)| bundle);
+            bundles.any(|bundle| pair.iter().all(|one| bundle.iter().any(|trusted| trusted == one)))
+        };
+        self.authorities().windows(2).all(beside)
+    }
+
     /// Who holds the Lease now.
     pub fn leader(&self) -> Option<&str> {
         self.leaders.last().map(|(_, leader)| leader.as_str()).filter(|leader| !leader.is_empty())
