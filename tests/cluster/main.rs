@@ -16,7 +16,10 @@ mod applications;
 mod control_plane;
 mod credentials;
 mod definition;
+mod frames;
 mod harness;
+mod hostile;
+mod installation;
 #[allow(dead_code, reason = "the pipelines use all of it")]
 #[path = "../support/place.rs"]
 mod place;
@@ -33,6 +36,7 @@ mod support;
 #[allow(dead_code, reason = "the pipelines use all of it")]
 #[path = "../support/tools.rs"]
 mod tools;
+mod visitor;
 mod webhook;
 mod workloads;
 
@@ -44,7 +48,7 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let ground = Ground { apart: apart::enter(), tools: Tools::find() };
-    let modules: [fn(&Ground) -> Vec<Trial>; 7] = [
+    let modules: [fn(&Ground) -> Vec<Trial>; 8] = [
         harness::trials,
         definition::trials,
         workloads::trials,
@@ -52,6 +56,7 @@ fn main() {
         pods::trials,
         webhook::trials,
         readme::trials,
+        hostile::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();
     libtest_mimic::run(&arguments, trials).exit();
@@ -68,6 +73,14 @@ impl Ground {
     fn trial(&self, name: &str, test: fn(&Place)) -> Trial {
         match &self.apart {
             Ok(()) => self.tools.trial(name, &NEEDS, test),
+            Err(why) => tools::skipped(name, why.clone()),
+        }
+    }
+
+    /// One that takes minutes.
+    fn slow_trial(&self, name: &str, test: fn(&Place)) -> Trial {
+        match &self.apart {
+            Ok(()) => self.tools.slow_trial(name, &NEEDS, test),
             Err(why) => tools::skipped(name, why.clone()),
         }
     }

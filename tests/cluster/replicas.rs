@@ -11,7 +11,7 @@ use std::process::Command;
 
 /// One replica, as its pod would run it.
 pub struct Replica {
-    process: Process,
+    pub process: Process,
     pub address: &'static str,
 }
 

@@ -1,0 +1,33 @@
+//! The webhook as its manifests install it, with one replica.
+
+use super::control_plane::{ControlPlane, Controllers};
+use super::place::{Place, ROOT};
+use super::replicas::{Replica, endpoints};
+use std::path::Path;
+
+/// It ends when it is dropped.
+pub struct Installation {
+    // The first: it speaks to the other.
+    pub replica: Replica,
+    pub control_plane: ControlPlane,
+}
+
+impl Installation {
+    /// Installs the webhook in a control plane of its own; returns when the replica at the address is ready.
+    pub fn start(folder: &Path, controllers: Controllers, address: &'static str) -> Installation {
+        let control_plane = ControlPlane::start(controllers);
+        control_plane.kubectl(&["apply", "--server-side", "-f", &format!("{ROOT}/deploy/openlit-operator.yaml")], "");
+        control_plane.kubectl(&["wait", "--for=condition=Established", "crd/autoinstrumentations.openlit.io"], "");
+        control_plane.namespace("openlit");
+        let mut replica = Replica::start(&control_plane, folder, "replica-1", address);
+        endpoints(&control_plane, &[address]);
+        replica.wait_until_ready();
+        Installation { replica, control_plane }
+    }
+
+    /// Makes a namespace, and the `kubectl` of a place the administrator in it; returns when its pods are reviewed.
+    pub fn welcome(&self, place: &Place, namespace: &str) {
+        self.control_plane.welcome(place, namespace);
+        place.wait_until_reviewed();
+    }
+}
