@@ -15,10 +15,19 @@ pub struct Installation {
 impl Installation {
     /// Installs the webhook in a control plane of its own; returns when the replica at the address is ready.
     pub fn start(folder: &Path, controllers: Controllers, address: &'static str) -> Installation {
+        Installation::begin(Installation::prepare(controllers), folder, address)
+    }
+
+    /// A control plane with the manifests, of which nothing runs yet.
+    pub fn prepare(controllers: Controllers) -> ControlPlane {
         let control_plane = ControlPlane::start(controllers);
         control_plane.kubectl(&["apply", "--server-side", "-f", &format!("{ROOT}/deploy/openlit-operator.yaml")], "");
         control_plane.kubectl(&["wait", "--for=condition=Established", "crd/autoinstrumentations.openlit.io"], "");
-        control_plane.namespace("openlit");
+        control_plane
+    }
+
+    /// Runs the replica; returns when it is ready.
+    pub fn begin(control_plane: ControlPlane, folder: &Path, address: &'static str) -> Installation {
         let mut replica = Replica::start(&control_plane, folder, "replica-1", address);
         endpoints(&control_plane, &[address]);
         replica.wait_until_ready();

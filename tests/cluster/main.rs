@@ -20,6 +20,11 @@ mod frames;
 mod harness;
 mod hostile;
 mod installation;
+mod kinds;
+mod load;
+#[allow(dead_code, reason = "the goldens use all of it")]
+#[path = "../admission/pods.rs"]
+mod made;
 #[allow(dead_code, reason = "the pipelines use all of it")]
 #[path = "../support/place.rs"]
 mod place;
@@ -36,6 +41,7 @@ mod support;
 #[allow(dead_code, reason = "the pipelines use all of it")]
 #[path = "../support/tools.rs"]
 mod tools;
+mod undisturbed;
 mod visitor;
 mod webhook;
 mod workloads;
@@ -48,7 +54,7 @@ use tools::Tools;
 fn main() {
     let arguments = Arguments::from_args();
     let ground = Ground { apart: apart::enter(), tools: Tools::find() };
-    let modules: [fn(&Ground) -> Vec<Trial>; 8] = [
+    let modules: [fn(&Ground) -> Vec<Trial>; 11] = [
         harness::trials,
         definition::trials,
         workloads::trials,
@@ -57,6 +63,9 @@ fn main() {
         webhook::trials,
         readme::trials,
         hostile::trials,
+        kinds::trials,
+        load::trials,
+        undisturbed::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();
     libtest_mimic::run(&arguments, trials).exit();
