@@ -2,6 +2,9 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(feature = "webhook")]
+#[path = "laws/admission.rs"]
+mod admission;
 #[path = "laws/argocd.rs"]
 mod argocd;
 #[path = "laws/editor.rs"]
@@ -209,6 +212,59 @@ fn lists_that_lines_could_misread_are_read_as_the_parser_reads_them() {
     }
 }
 
+/// JSON whose keys are those of pods, at places where they belong and others.
+#[cfg(feature = "webhook")]
+fn json() -> impl Strategy<Value = serde_json::Value> {
+    use serde_json::{Value, json};
+    let keys = [
+        "metadata",
+        "spec",
+        "labels",
+        "annotations",
+        "containers",
+        "initContainers",
+        "volumes",
+        "name",
+        "image",
+        "env",
+        "value",
+        "valueFrom",
+        "envFrom",
+        "volumeMounts",
+        "mountPath",
+        "command",
+        "args",
+        "securityContext",
+        "ownerReferences",
+        "controller",
+        "kind",
+        "openlit.io/instrument",
+        "openlit.io/injection",
+        "openlit.io/include-containers",
+        "restartPolicy",
+        "resources",
+    ];
+    let texts =
+        ["", "PYTHONPATH", "openlit-init", "app", "python:3.11", "true", "/instrumentation-packages", "\u{0}", "é😀"];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        prop::sample::select(texts.to_vec()).prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 64, 6, move |inner| {
+        let entries = prop::collection::vec((prop::sample::select(keys.to_vec()), inner.clone()), 0..6);
+        prop_oneof![
+            prop::collection::vec(inner, 0..4).prop_map(Value::from),
+            entries.prop_map(|entries| Value::Object(
+                entries.into_iter().map(|(key, value)| (key.into(), value)).collect()
+            )),
+            prop::sample::select(keys.to_vec()).prop_map(|name| json!([{ "name": name, "image": "python:3.11" }])),
+        ]
+    })
+}
+
 proptest! {
     // What is found becomes a test with a name.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -226,6 +282,24 @@ proptest! {
     #[test]
     fn any_list_is_read_item_by_item_as_a_whole(choices in prop::collection::vec(any::<u8>(), 0..400)) {
         function::any_choices(&choices);
+    }
+
+    #[cfg(feature = "webhook")]
+    #[test]
+    fn any_pod_is_admitted_with_a_patch_that_fits_it(choices in prop::collection::vec(any::<u8>(), 0..300)) {
+        admission::any_choices(&choices);
+    }
+
+    #[cfg(feature = "webhook")]
+    #[test]
+    fn any_json_is_admitted(json in json(), spec in json(), metadata in json(), labelled in any::<bool>()) {
+        let mut pod = serde_json::json!({ "metadata": metadata, "spec": spec });
+        if labelled && pod["metadata"].is_object() {
+            pod["metadata"]["labels"] = serde_json::json!({ "openlit.io/instrument": "true" });
+        }
+        for object in [&json, &pod] {
+            admission::any_bytes(object.to_string().as_bytes());
+        }
     }
 
     #[test]

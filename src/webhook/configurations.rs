@@ -24,6 +24,11 @@ use tokio::time::{Instant, sleep_until};
 /// How long changes are collected before the engine is made anew: thousands that come at once cost one.
 const SETTLE: Duration = Duration::from_millis(20);
 
+/// Where they go on coming, the engine is made anew for a part of the time: they are collected for so many times as long as
+/// the last one took to be made, but not for longer than this.
+const REST: u32 = 4;
+const LONGEST_REST: Duration = Duration::from_secs(1);
+
 /// Namespace and name of a resource.
 pub type Id = (String, String);
 
@@ -105,13 +110,14 @@ impl Configurations {
         let mut synced = vec![false; events.len()];
         let mut known = Known::default();
         let mut due: Option<Instant> = None;
+        let mut settle = SETTLE;
         loop {
             tokio::select! {
                 event = events.next() => match event {
                     Some((index, Ok(event))) => {
                         synced[index] |= matches!(event, Event::InitDone);
                         known.take(index, event);
-                        due.get_or_insert_with(|| Instant::now() + SETTLE);
+                        due.get_or_insert_with(|| Instant::now() + settle);
                     }
                     Some((_, Err(error))) => tracing::warn!(%error, "AutoInstrumentations cannot be watched; trying again"),
                     None => return,
@@ -120,7 +126,9 @@ impl Configurations {
                     due = None;
                     // A status that was written decides nothing.
                     if std::mem::take(&mut known.says_something_else) {
+                        let begin = Instant::now();
                         self.engine.store(Arc::new(Engine::new(known.valid(), &settings, None)));
+                        settle = (begin.elapsed() * REST).clamp(SETTLE, LONGEST_REST);
                     }
                     let synced = synced.iter().all(|synced| *synced);
                     let found: Arc<[Arc<Found>]> = known.found.values().map(|(_, found)| Arc::clone(found)).collect();

@@ -7,6 +7,7 @@ use crate::manifest::{PodTemplate, workloads_as};
 use crate::value::patch::to_json_patch;
 use crate::value::{Map, Value};
 use serde_json::Value as Json;
+use serde_json::value::RawValue;
 
 /// How a review came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -100,12 +101,22 @@ impl Decision {
     }
 }
 
+/// Values of a pod that is looked at: in memory each takes many times its two bytes of text. The largest pods that the API
+/// server stores have a tenth.
+const MOST_VALUES: usize = 1 << 18;
+
+/// Whether there could be more values in a text than are looked at. Those in strings count too: they are few.
+fn is_vast(json: &str) -> bool {
+    json.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count() > MOST_VALUES
+}
+
 /// Decides a review.
 pub fn decide(engine: &Engine, request: &Request<'_>) -> Decision {
     if !request.creates_pod() {
         return Decision::of(Outcome::Unexpected);
     }
-    let Some(Ok(mut pod)) = request.object.map(|object| serde_json::from_str::<Value<'_>>(object.get())) else {
+    let object = request.object.map(RawValue::get).filter(|object| !is_vast(object));
+    let Some(Ok(mut pod)) = object.map(serde_json::from_str::<Value<'_>>) else {
         return Decision::failed();
     };
     let Some(metadata) = metadata_of(&mut pod) else { return Decision::failed() };
@@ -261,6 +272,15 @@ mod tests {
             warnings[0].contains("container app") && warnings[0].ends_with("[incompatible-python]"),
             "{warnings:?}"
         );
+    }
+
+    #[test]
+    fn a_pod_beyond_all_bounds_is_admitted_as_it_is() {
+        let mut vast = pod();
+        vast["spec"]["containers"][0]["args"] = vec!["a"; MOST_VALUES].into();
+        assert_eq!((decide_in("prod", &vast).outcome, decide_in("prod", &vast).patch.len()), (Outcome::Failed, 0));
+        vast["spec"]["containers"][0]["args"] = vec!["a"; MOST_VALUES / 2].into();
+        assert_eq!(decide_in("prod", &vast).outcome, Outcome::Injected);
     }
 
     #[test]

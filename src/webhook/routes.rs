@@ -5,27 +5,35 @@ use super::decision::{Decision, Outcome, decide};
 use super::events::{Events, Notice, What};
 use super::logging::Level;
 use super::metrics::Metrics;
-use super::review::{Request, admit};
+use super::review::{Request, admit, one_line};
+use super::shares::{Share, Shares};
 use super::telemetry::spans::Spans;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes, HttpBody, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use k8s_openapi::api::core::v1::ObjectReference;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// A pod has at most 1.5 MiB in the API server's store; a review has two of them, and options.
 const MAX_BODY: usize = 7 << 20;
 
-/// Reviews that are read at once: what they hold in memory is bounded.
-const MAX_AT_ONCE: usize = 64;
+/// What all reviews that are under way may hold in memory. They never wait for each other: a peer that says nothing would
+/// keep them waiting.
+const MEMORY: usize = 64 << 20;
+
+/// What a review takes beside its body, about.
+const OVERHEAD: usize = 16 << 10;
+
+/// How much is logged of what a review says: a namespace has at most 63 bytes, and a uid 36.
+const LONGEST_FIELD: usize = 64;
 
 /// What answers reviews.
 #[derive(Debug)]
@@ -35,13 +43,17 @@ pub struct Reviewer {
     events: Events,
     spans: Option<Spans>,
     deadline: Duration,
-    at_once: Semaphore,
+    memory: Shares,
+    begun: Instant,
+    /// In which second, from 1, something was last said of what is no review of ours.
+    complained: AtomicU64,
 }
 
 impl Reviewer {
     /// A reviewer that answers within a deadline.
     pub fn new(configurations: Configurations, metrics: Metrics, events: Events, deadline: Duration) -> Self {
-        Reviewer { configurations, metrics, events, spans: None, deadline, at_once: Semaphore::new(MAX_AT_ONCE) }
+        let (memory, begun, complained) = (Shares::new(MEMORY), Instant::now(), AtomicU64::new(0));
+        Reviewer { configurations, metrics, events, spans: None, deadline, memory, begun, complained }
     }
 
     /// The same, with a span for each review.
@@ -61,7 +73,7 @@ impl Reviewer {
         let decision = catch_unwind(AssertUnwindSafe(|| decide(&self.configurations.engine(), &request)))
             .unwrap_or_else(|_| Decision::failed());
         if !request.dry_run {
-            log(&request, &decision);
+            self.log(&request, &decision);
             self.notice(&request, &decision);
         }
         let warnings = if request.dry_run { Vec::new() } else { decision.warnings() };
@@ -90,31 +102,61 @@ impl Reviewer {
         }
     }
 
-    async fn review(&self, body: Body, parent: Option<&str>) -> Result<Vec<u8>, (StatusCode, String)> {
+    fn log(&self, request: &Request<'_>, decision: &Decision) {
+        let [namespace, uid] = [&request.namespace, &request.uid].map(|field| one_line(field, LONGEST_FIELD));
+        let selected_by = decision.selected_by.as_deref().unwrap_or_default();
+        match decision.outcome {
+            Outcome::Injected => tracing::info!(namespace, uid, selected_by, "pod instrumented"),
+            Outcome::Carried => tracing::debug!(namespace, uid, "pod instrumented before"),
+            Outcome::Skipped(reason) => {
+                tracing::debug!(namespace, uid, selected_by, reason = reason.code(), "pod not marked");
+            }
+            Outcome::Unexpected if self.complains() => {
+                tracing::warn!(namespace, uid, "the review is not about the creation of a pod");
+            }
+            Outcome::Failed if self.complains() => {
+                tracing::error!(namespace, uid, "the review failed; the pod was admitted as it is");
+            }
+            Outcome::Unexpected | Outcome::Failed => {}
+        }
+    }
+
+    /// Whether something is to be said of what strangers can bring about as often as they like: once a second, or it
+    /// would fill the log.
+    fn complains(&self) -> bool {
+        let second = self.begun.elapsed().as_secs() + 1;
+        self.complained.swap(second, Ordering::Relaxed) != second
+    }
+
+    async fn review(&self, peer: IpAddr, body: Body, parent: Option<&str>) -> Result<Bytes, (StatusCode, String)> {
+        let large = || (StatusCode::PAYLOAD_TOO_LARGE, format!("expected at most {MAX_BODY} bytes"));
+        // Who does not say how much comes may send all that is allowed.
+        let announced = body.size_hint();
+        if announced.lower() > MAX_BODY as u64 {
+            return Err(large());
+        }
+        let most = announced.upper().and_then(|most| usize::try_from(most).ok()).unwrap_or(MAX_BODY).min(MAX_BODY);
+        let share = self.memory.take(peer, most + OVERHEAD);
+        let share = share.ok_or_else(|| (StatusCode::SERVICE_UNAVAILABLE, "too much at once".to_owned()))?;
         let read = async {
-            // It is never closed.
-            let _permit = self.at_once.acquire().await.ok();
-            let body = to_bytes(body, MAX_BODY).await;
-            let body =
-                body.map_err(|_| (StatusCode::PAYLOAD_TOO_LARGE, format!("expected at most {MAX_BODY} bytes")))?;
+            let body = to_bytes(body, most).await.map_err(|_| large())?;
             self.answer(&body, parent).map_err(|message| (StatusCode::BAD_REQUEST, message))
         };
         let late = |_| (StatusCode::REQUEST_TIMEOUT, "the review did not come in time".to_owned());
-        timeout(self.deadline, read).await.map_err(late).flatten()
+        let answer = timeout(self.deadline, read).await.map_err(late).flatten()?;
+        Ok(Bytes::from_owner(Held { answer, _share: share }))
     }
 }
 
-fn log(request: &Request<'_>, decision: &Decision) {
-    let (namespace, uid) = (&*request.namespace, &*request.uid);
-    let selected_by = decision.selected_by.as_deref().unwrap_or_default();
-    match decision.outcome {
-        Outcome::Injected => tracing::info!(namespace, uid, selected_by, "pod instrumented"),
-        Outcome::Carried => tracing::debug!(namespace, uid, "pod instrumented before"),
-        Outcome::Skipped(reason) => {
-            tracing::debug!(namespace, uid, selected_by, reason = reason.code(), "pod not marked");
-        }
-        Outcome::Unexpected => tracing::warn!(namespace, uid, "the review is not about the creation of a pod"),
-        Outcome::Failed => tracing::error!(namespace, uid, "the review failed; the pod was admitted as it is"),
+/// An answer that counts as memory that is held until the peer has taken it.
+struct Held {
+    answer: Vec<u8>,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.answer
     }
 }
 
@@ -123,16 +165,23 @@ pub fn reviews(path: &str, reviewer: Arc<Reviewer>) -> Router {
     Router::new().route(path, post(review)).with_state(reviewer)
 }
 
-async fn review(State(reviewer): State<Arc<Reviewer>>, headers: HeaderMap, body: Body) -> Response {
+async fn review(
+    State(reviewer): State<Arc<Reviewer>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let parent = headers.get("traceparent").and_then(|value| value.to_str().ok());
-    match reviewer.review(body, parent).await {
+    match reviewer.review(peer.ip(), body, parent).await {
         Ok(answer) => {
             let json = HeaderValue::from_static("application/json");
-            ([(header::CONTENT_TYPE, json)], Bytes::from(answer)).into_response()
+            ([(header::CONTENT_TYPE, json)], answer).into_response()
         }
         Err((status, message)) => {
             reviewer.metrics.refused();
-            tracing::warn!(status = status.as_u16(), cause = message, "a request was no review");
+            if reviewer.complains() {
+                tracing::warn!(status = status.as_u16(), cause = message, %peer, "a request was no review");
+            }
             (status, message).into_response()
         }
     }
@@ -262,6 +311,34 @@ mod tests {
         let never = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
         assert_eq!(send(routes, "POST", "/mutate", INSIDE, never).await.0, 408);
         assert!(reviewer.metrics.text().contains("prelit_requests_refused_total 3"));
+    }
+
+    #[tokio::test]
+    async fn who_sends_nothing_keeps_nobody_waiting() {
+        let routes = reviews("/mutate", reviewer());
+        let never = || Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
+        let mut hostile: Vec<_> =
+            (0..4).map(|_| Box::pin(send(routes.clone(), "POST", "/mutate", "10.0.0.1:5", never()))).collect();
+        for request in &mut hostile {
+            assert!(futures::poll!(request.as_mut()).is_pending());
+        }
+        assert_eq!(send(routes.clone(), "POST", "/mutate", "10.0.0.1:6", never()).await.0, 503);
+        let good = send(routes.clone(), "POST", "/mutate", "10.0.0.2:5", review(false, "python:3.11"));
+        assert_eq!(good.await.0, 200);
+        assert_eq!(hostile.pop().unwrap().await.0, 408);
+        drop(hostile);
+        assert_eq!(send(routes, "POST", "/mutate", "10.0.0.1:6", never()).await.0, 408);
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_held_against_its_peer_until_it_is_taken() {
+        let reviewer = reviewer();
+        let peer = IpAddr::from([10, 0, 0, 1]);
+        let answer = reviewer.review(peer, review(false, "python:3.11"), None).await.unwrap();
+        let all = MEMORY / 2;
+        assert!(reviewer.memory.take(peer, all).is_none());
+        drop(answer);
+        assert!(reviewer.memory.take(peer, all).is_some());
     }
 
     #[tokio::test]

@@ -1,27 +1,38 @@
-//! The listeners: connections, with or without TLS, bounded in number and time, and drained at the end. Knows no route.
+//! The listeners: connections, with or without TLS, bounded in number, memory and time, and drained at the end. Knows no
+//! route.
+//!
+//! Every pod of the cluster can reach them, and the API servers must always find a place. So a peer may have as many
+//! connections as are left over for others, one that is too many is closed instead of waiting, and none may be quiet for
+//! long.
 
+use super::paced::Paced;
 use super::routes::Peer;
+use super::shares::Shares;
+use super::turns::Turns;
 use axum::{Extension, Router};
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 /// Bounds of a listener.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections at once; further ones wait.
+    /// Connections at once; further ones are closed, and those of a peer that has as many as are left over.
     pub connections: usize,
     /// For a handshake, and for the first request.
     pub patience: Duration,
@@ -46,6 +57,17 @@ impl Default for Limits {
 /// How long to wait when a connection cannot be taken, as without file descriptors.
 const BREATH: Duration = Duration::from_millis(50);
 
+/// What is read of the heads of requests, and of bodies that nobody has taken yet: of these a thousand connections are to
+/// fit into the memory of a small pod.
+const HEAD: usize = 16 << 10;
+const WINDOW: u32 = 64 << 10;
+
+/// Requests of a connection at once. The API server opens a further connection for more.
+const STREAMS: u32 = 100;
+
+/// Handshakes of a peer at once, which are what costs most.
+const HANDSHAKES: usize = 16;
+
 /// Serves a listener until `shutdown`, then lets what is under way end. Without `tls`, in the clear.
 pub async fn serve(
     listener: TcpListener,
@@ -55,57 +77,65 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) {
     let acceptor = tls.map(TlsAcceptor::from);
-    let connections = Arc::new(Semaphore::new(limits.connections));
-    let graceful = Arc::new(GracefulShutdown::new());
+    let (places, turns) = (Shares::new(limits.connections), Arc::new(Turns::new(HANDSHAKES)));
+    let (stop, stopped) = watch::channel(false);
+    let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
-        let accepted = async {
-            // The semaphore is never closed.
-            let permit = Arc::clone(&connections).acquire_owned().await.ok();
-            (listener.accept().await, permit)
-        };
-        let (accepted, permit) = tokio::select! {
-            accepted = accepted => accepted,
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_ended) = connections.join_next() => continue,
             () = &mut shutdown => break,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be taken");
-                tokio::time::sleep(BREATH).await;
+                sleep(BREATH).await;
                 continue;
             }
         };
-        let (acceptor, watcher) = (acceptor.clone(), graceful.watcher());
+        let Some(place) = places.take(peer.ip(), 1) else {
+            tracing::debug!(%peer, "a connection too many was closed");
+            continue;
+        };
+        let tls = acceptor.clone().map(|acceptor| (acceptor, Arc::clone(&turns)));
+        let stopped = stopped.clone();
         let routes = routes.clone().layer(Extension(Peer(peer)));
-        tokio::spawn(async move {
-            if let Err(error) = connect(stream, acceptor, routes, limits, watcher).await {
-                tracing::debug!(%error, "a connection ended early");
+        connections.spawn(async move {
+            if let Err(error) = connect(stream, peer.ip(), tls, routes, limits, stopped).await {
+                tracing::debug!(%error, %peer, "a connection ended early");
             }
-            drop(permit);
+            drop(place);
         });
     }
     drop(listener);
-    if let Some(graceful) = Arc::into_inner(graceful)
-        && timeout(limits.drain, graceful.shutdown()).await.is_err()
-    {
+    stop.send_replace(true);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if timeout(limits.drain, drained).await.is_err() {
         tracing::warn!("connections were still open at the end");
     }
 }
 
 async fn connect(
     stream: TcpStream,
-    acceptor: Option<TlsAcceptor>,
+    peer: IpAddr,
+    tls: Option<(TlsAcceptor, Arc<Turns>)>,
     routes: Router,
     limits: Limits,
-    watcher: hyper_util::server::graceful::Watcher,
+    stopped: watch::Receiver<bool>,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    match acceptor {
-        None => answer(stream, routes, limits, watcher).await,
-        Some(acceptor) => {
-            let stream = timeout(limits.patience, acceptor.accept(stream)).await??;
-            answer(stream, routes, limits, watcher).await
+    let stream = Paced::new(stream);
+    match tls {
+        None => answer(stream, routes, limits, stopped).await,
+        Some((acceptor, turns)) => {
+            let handshake = async {
+                let _turn = turns.wait(peer).await;
+                acceptor.accept(stream).await
+            };
+            let stream = timeout(limits.patience, handshake).await??;
+            answer(stream, routes, limits, stopped).await
         }
     }
 }
@@ -114,26 +144,72 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     routes: Router,
     limits: Limits,
-    watcher: hyper_util::server::graceful::Watcher,
+    mut stopped: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.idle);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(250).keep_alive_interval(Duration::from_secs(30));
-    let asked = Arc::new(AtomicBool::new(false));
-    let (routes, sets) = (TowerToHyperService::new(routes), Arc::clone(&asked));
-    let service = service_fn(move |request| {
-        sets.store(true, Ordering::Relaxed);
-        routes.call(request)
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.idle).max_buf_size(HEAD);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Duration::from_secs(30))
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(2 * WINDOW);
+    let traffic = Arc::new(Traffic::default());
+    let (routes, counted) = (TowerToHyperService::new(routes), Arc::clone(&traffic));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (answer, under_way) = (routes.call(request), counted.begin());
+        async move {
+            let answer = answer.await;
+            drop(under_way);
+            answer
+        }
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    let mut connection = std::pin::pin!(watcher.watch(connection));
-    if let Ok(ended) = timeout(limits.patience, connection.as_mut()).await {
-        return ended.map_err(io::Error::other);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let at_most = tokio::select! {
+        ended = connection.as_mut() => return ended.map_err(io::Error::other),
+        () = traffic.quiet(limits) => limits.patience,
+        _ = stopped.wait_for(|stopped| *stopped) => limits.drain,
+    };
+    connection.as_mut().graceful_shutdown();
+    timeout(at_most, connection).await?.map_err(io::Error::other)
+}
+
+/// The requests of a connection so far.
+#[derive(Debug, Default)]
+struct Traffic {
+    begun: AtomicUsize,
+    ended: AtomicUsize,
+}
+
+/// A request that is under way, whatever becomes of it.
+struct UnderWay(Arc<Traffic>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::Relaxed);
     }
-    if !asked.load(Ordering::Relaxed) {
-        return Err(io::ErrorKind::TimedOut.into());
+}
+
+impl Traffic {
+    /// A request begins.
+    fn begin(self: &Arc<Self>) -> UnderWay {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        UnderWay(Arc::clone(self))
     }
-    connection.await.map_err(io::Error::other)
+
+    /// Waits until nothing was asked for a while: a short one before the first request.
+    async fn quiet(&self, limits: Limits) {
+        let (mut before, mut pause) = (0, limits.patience);
+        loop {
+            sleep(pause).await;
+            let begun = self.begun.load(Ordering::Relaxed);
+            if begun == before && begun == self.ended.load(Ordering::Relaxed) {
+                return;
+            }
+            (before, pause) = (begun, limits.idle);
+        }
+    }
 }
 
 #[cfg(test)]

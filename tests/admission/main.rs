@@ -10,7 +10,7 @@ mod pods;
 mod support;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use pods::{Made, make, with_claims};
+use pods::make;
 use prelit::api::resource::{self, AutoInstrumentation};
 use prelit::api::settings::{self, Settings};
 use prelit::cli::settings_file;
@@ -70,14 +70,16 @@ fn of(path: &Path) -> Result<Completion, Failed> {
     let engine = run.engine(&input);
     let mut compared = 0;
     for (before, after) in input.iter().zip(&output) {
-        for Made { template, pod } in make(before) {
-            let mut reviewed = review(&engine, before, &run.namespace, &pod);
-            let mut rendered = after.pointer(&template).cloned().unwrap_or_default();
+        // What a controller makes of the rendered template is what comes of the pod that it makes of the plain one.
+        for (plain, mut rendered) in make(before).into_iter().zip(make(after)) {
+            let mut reviewed = review(&engine, before, &run.namespace, &plain.pod);
             compared += 1;
-            // Labels and names are the controller's.
-            same("annotations", &rendered["metadata"]["annotations"], &reviewed["metadata"]["annotations"])?;
-            let rendered = with_claims(rendered["spec"].take(), before);
-            same("spec", &unordered(rendered), &unordered(reviewed["spec"].take()))?;
+            for field in ["annotations", "labels"] {
+                let at = format!("{}: {field}", plain.template);
+                same(&at, &rendered.pod["metadata"][field], &reviewed["metadata"][field])?;
+            }
+            let [filters, ours] = [&mut rendered.pod, &mut reviewed].map(|pod| unordered(pod["spec"].take()));
+            same(&format!("{}: spec", plain.template), &filters, &ours)?;
         }
     }
     if compared == 0 {

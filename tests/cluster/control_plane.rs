@@ -7,6 +7,7 @@ use super::credentials::Credentials;
 use super::place::{Place, ROOT, Run};
 use super::process::{Process, wait_until};
 use super::tools::Tools;
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::json;
 use std::fs;
 use std::net::TcpStream;
@@ -124,6 +125,14 @@ impl ControlPlane {
     pub fn kubeconfig_of(&self, namespace: &str, account: &str) -> PathBuf {
         let token = self.kubectl(&["create", "token", account, "--namespace", namespace], "").stdout;
         self.kubeconfig(&format!("{namespace}-{account}"), namespace, &json!({ "token": token.trim() }))
+    }
+
+    /// A client of the administrator, for what would take kubectl too long.
+    pub async fn client(&self) -> kube::Client {
+        let file = self.kubeconfig(ADMINISTRATOR, "default", &self.certificate_of(ADMINISTRATOR));
+        let config = Kubeconfig::read_from(file).unwrap();
+        let config = kube::Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await.unwrap();
+        kube::Client::try_from(config).unwrap()
     }
 
     /// Starts the API server, and waits until it is ready.

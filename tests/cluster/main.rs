@@ -18,9 +18,16 @@ mod control_plane;
 mod credentials;
 mod definition;
 mod endurance;
+mod frames;
 mod harness;
+mod hostile;
+mod installation;
+mod kinds;
 mod kubelet;
 mod leftovers;
+#[allow(dead_code, reason = "the goldens use all of it")]
+#[path = "../admission/pods.rs"]
+mod made;
 mod namespaces;
 mod operations;
 mod permissions;
@@ -48,6 +55,8 @@ mod support;
 #[allow(dead_code, reason = "the pipelines use all of it")]
 #[path = "../support/tools.rs"]
 mod tools;
+mod undisturbed;
+mod visitor;
 mod webhook;
 mod workloads;
 
@@ -80,6 +89,9 @@ fn main() {
         registration::trials,
         succession::trials,
         operations::trials,
+        hostile::trials,
+        kinds::trials,
+        undisturbed::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();
     libtest_mimic::run(&arguments, trials).exit();

@@ -31,7 +31,7 @@ pub fn trials(ground: &Ground) -> Vec<Trial> {
 fn installed(place: &Place) -> ControlPlane {
     let control_plane = ControlPlane::start(Controllers::None);
     control_plane.kubectl(&["apply", "--server-side", "-f", &format!("{ROOT}/deploy/openlit-operator.yaml")], "");
-    control_plane.kubectl(&["wait", "--for=condition=Established", "crd/autoinstrumentations.openlit.io"], "");
+    control_plane.wait_until_defined();
     control_plane.welcome(place, "apps");
     control_plane
 }

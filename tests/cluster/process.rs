@@ -76,6 +76,22 @@ impl Process {
         }
     }
 
+    /// The most memory that it ever held, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        self.memory("VmHWM")
+    }
+
+    /// The memory that it holds, in bytes.
+    pub fn memory_now(&self) -> u64 {
+        self.memory("VmRSS")
+    }
+
+    fn memory(&self, field: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).expect("it runs");
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
+    }
+
     /// The end of what it wrote.
     fn log(&self) -> String {
         let said = std::fs::read(&self.log).unwrap_or_default();

@@ -32,7 +32,7 @@ fn a_new_user_sees_what_is_shown(place: &Place) {
 
     let applied = section.lines().find(|line| line.starts_with("kubectl apply ")).expect("one file is applied");
     place.out(applied);
-    control_plane.kubectl(&["wait", "--for=condition=Established", "crd/autoinstrumentations.openlit.io"], "");
+    control_plane.wait_until_defined();
     // There is no node on which the Deployment that was applied could run.
     let mut replica = Replica::start(&control_plane, &place.path(""), "replica-1", "10.99.15.1");
     endpoints(&control_plane, &[replica.address]);

@@ -21,7 +21,7 @@ pub fn trials(ground: &Ground) -> Vec<Trial> {
 fn a_version_that_is_not_told(place: &Place) {
     let control_plane = ControlPlane::start(Controllers::None);
     control_plane.kubectl(&["apply", "--server-side", "-f", &format!("{ROOT}/deploy/openlit-operator.yaml")], "");
-    control_plane.kubectl(&["wait", "--for=condition=Established", "crd/autoinstrumentations.openlit.io"], "");
+    control_plane.wait_until_defined();
     let bindings = ["system:public-info-viewer", "system:discovery"];
     control_plane.kubectl(&[&["delete", "clusterrolebinding"], &bindings[..]].concat(), "");
     let version = || {

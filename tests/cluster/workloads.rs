@@ -94,6 +94,11 @@ fn complete(all: &[Rendered], part: fn(&Rendered) -> &[Value]) -> Vec<(String, V
     complete
 }
 
+/// What comes out of the golden folders, each with a name of its own.
+pub fn outputs() -> Vec<(String, Value)> {
+    complete(&rendered(), |one| &one.output)
+}
+
 fn lines<'o>(objects: impl IntoIterator<Item = &'o (String, Value)>) -> String {
     objects.into_iter().map(|(_, object)| format!("{object}\n")).collect()
 }

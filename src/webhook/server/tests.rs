@@ -2,6 +2,7 @@ use super::*;
 use axum::routing::get;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 /// What a connection gets to feel before it has waited for long.
@@ -62,4 +63,66 @@ async fn who_never_asks_is_sent_away() {
         let ended = timeout(PATIENCE * 10, stream.read_to_end(&mut answer)).await;
         assert!(ended.is_ok() && start.elapsed() >= PATIENCE, "{sent:?}");
     }
+}
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: it\r\n\r\n";
+
+/// A server for few, that waits so long for requests, and what ends it.
+async fn small_server(patience: Duration) -> (SocketAddr, watch::Sender<bool>, JoinHandle<()>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let routes = Router::new().route("/", get(|| async { "here" }));
+    let limits = Limits { connections: 6, patience, idle: patience, drain: Duration::from_secs(5) };
+    let (end, mut ended) = watch::channel(false);
+    let shutdown = async move { drop(ended.wait_for(|ended| *ended).await) };
+    (address, end, tokio::spawn(serve(listener, None, routes, limits, shutdown)))
+}
+
+/// What comes up to the end of a connection, on which this is said.
+async fn say(address: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut answer = String::new();
+    let end = timeout(Duration::from_secs(5), stream.read_to_string(&mut answer)).await;
+    // Who is turned away at once may see it as a reset.
+    let _reset = end.expect("it ends");
+    answer
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_is_asked_ends() {
+    let (address, _end, _server) = small_server(PATIENCE).await;
+    for bytes in [&b""[..], b"GET / HT", b"PRI * HTTP/2.0\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+        assert!(!say(address, bytes).await.contains("here"), "{bytes:?}");
+    }
+    assert!(say(address, REQUEST).await.ends_with("here"), "and one on which something was");
+}
+
+#[tokio::test]
+async fn a_peer_has_as_many_connections_as_are_left_over() {
+    let (address, _end, _server) = small_server(PATIENCE * 100).await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(REQUEST).await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap(), b'H');
+        held.push(stream);
+    }
+    assert_eq!(say(address, REQUEST).await, "");
+    drop(held);
+    while !say(address, REQUEST).await.ends_with("here") {}
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_answered_at_the_end() {
+    let (address, end, server) = small_server(PATIENCE * 100).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(REQUEST).await.unwrap();
+    assert_eq!(stream.read_u8().await.unwrap(), b'H');
+    end.send_replace(true);
+    timeout(Duration::from_secs(5), server).await.expect("it ends").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("here"));
+    assert!(TcpStream::connect(address).await.is_err());
 }
