@@ -22,6 +22,7 @@ mod harness;
 mod place;
 mod pods;
 mod process;
+mod replicas;
 #[allow(dead_code, reason = "the pipelines use all of it")]
 #[path = "../support/shell.rs"]
 mod shell;
