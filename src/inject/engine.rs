@@ -16,6 +16,7 @@
 
 use super::configuration::Configuration;
 use super::containers::{Outcome, choose};
+use super::index::Index;
 use super::mistakes::mistakes;
 use super::plan::{self, Plan};
 use super::record::Record;
@@ -28,6 +29,7 @@ use crate::api::settings::{Knative, Settings};
 use crate::api::{Finding, Reason, names};
 use crate::manifest::{Container, PodTemplate, Role, Row, Workload, workloads_as};
 use crate::value::{Edit, Value};
+use std::sync::Arc;
 
 /// What is shown for a template that no resource selects, but the label.
 const LABEL: &str = "label";
@@ -37,7 +39,8 @@ const KNATIVE: &str = "OPENLIT_KNATIVE";
 /// All configurations of a run.
 #[derive(Debug)]
 pub struct Engine {
-    resources: Vec<Entry>,
+    resources: Vec<Arc<Prepared>>,
+    index: Index,
     /// The settings' own profile, for what the label selects.
     profile: Configuration,
     settings: Settings,
@@ -45,9 +48,10 @@ pub struct Engine {
     namespace: String,
 }
 
+/// A resource, and what comes of it with the settings: whoever makes one engine after another keeps it.
 #[derive(Debug)]
-struct Entry {
-    resource: AutoInstrumentation,
+pub struct Prepared {
+    resource: Arc<AutoInstrumentation>,
     /// Its namespace; none where it applies to all.
     namespace: Option<String>,
     configuration: Configuration,
@@ -198,7 +202,7 @@ struct Planned {
 }
 
 /// What selects a template.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Selected<'e> {
     by: By,
     configuration: &'e Configuration,
@@ -207,7 +211,7 @@ struct Selected<'e> {
 /// What kind of thing selects a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum By {
-    /// The resource of this index.
+    /// The resource of this number.
     Resource(usize),
     Label,
 }
@@ -233,21 +237,31 @@ impl Engine {
         let namespace = namespace.unwrap_or_default();
         let resources = resources.into_iter().map(|(resource, everywhere)| {
             let own = resource.namespace.clone().unwrap_or_else(|| namespace.clone());
-            let configuration = Configuration::from_resource(&resource, settings);
-            Entry { resource, namespace: (!everywhere).then_some(own), configuration }
+            Arc::new(Prepared::new(resource.into(), (!everywhere).then_some(own), settings))
         });
+        let resources = resources.collect();
+        Engine { namespace, ..Engine::of(resources, settings) }
+    }
+
+    /// An engine of resources that were prepared with these settings, for objects that all name their namespace.
+    pub fn of(resources: Vec<Arc<Prepared>>, settings: &Settings) -> Self {
+        let mut index = Index::default();
+        for (number, Prepared { resource, namespace, .. }) in resources.iter().map(AsRef::as_ref).enumerate() {
+            index.add(number, namespace.as_deref(), &resource.spec.selector, resource.spec.ignore.as_ref());
+        }
         Engine {
-            resources: resources.collect(),
+            resources,
+            index,
             profile: Configuration::from_settings(settings),
             settings: settings.clone(),
-            namespace,
+            namespace: String::new(),
         }
     }
 
     /// Decides what injecting does to a template of a workload. `extra` are the kinds that the user named.
     pub fn inject(&self, workload: &Workload<'_>, template: &PodTemplate<'_>, extra: &[Row], force: bool) -> Verdict {
         let (selected, mut notes) = self.select(workload, template);
-        notes.extend(mistakes(workload, template, |key| self.asks_for(key)));
+        notes.extend(mistakes(workload, template, |key| self.index.asks_for(key)));
         let mut verdict = match state::read(template) {
             Injection::Unreadable(finding) => Verdict::left_alone(template, finding),
             Injection::Found(record) => self.inject_again(workload, template, &record, &selected, extra, force),
@@ -283,8 +297,8 @@ impl Engine {
         template: &PodTemplate<'_>,
     ) -> Option<(&AutoInstrumentation, String)> {
         let (selected, _) = self.select(workload, template);
-        let Selected { by: By::Resource(index), configuration } = selected.ok()? else { return None };
-        Some((&self.resources[index].resource, configuration.digest()))
+        let Selected { by: By::Resource(number), configuration } = selected.ok()? else { return None };
+        Some((&self.resources[number].resource, configuration.digest()))
     }
 
     /// Decides what taking our part out does to a template; nothing where there is none.
@@ -302,39 +316,47 @@ impl Engine {
         }
     }
 
-    /// Whether the selector of some resource asks for a label.
-    fn asks_for(&self, key: &str) -> bool {
-        let asks = |selector: &LabelSelector| {
-            selector.match_labels.contains_key(key) || selector.match_expressions.iter().any(|one| one.key == key)
-        };
-        self.resources
-            .iter()
-            .any(|entry| asks(&entry.resource.spec.selector) || entry.resource.spec.ignore.as_ref().is_some_and(asks))
-    }
-
     /// What selects a template, and what is worth knowing about that.
     fn select(
         &self,
         workload: &Workload<'_>,
         template: &PodTemplate<'_>,
     ) -> (Result<Selected<'_>, Finding>, Vec<Finding>) {
-        let candidates: Vec<Candidate<'_>> = self.resources.iter().map(Entry::candidate).collect();
-        let namespace = Some(workload.object.namespace().unwrap_or(&self.namespace)).filter(|name| !name.is_empty());
+        let global = self.settings.global_namespace.as_deref();
+        let near = self.index.near(template, std::iter::once(self.namespace_of(workload)).chain(global));
+        self.select_among(&near, workload, template)
+    }
+
+    /// The same, where these resources are asked alone.
+    fn select_among(
+        &self,
+        numbers: &[usize],
+        workload: &Workload<'_>,
+        template: &PodTemplate<'_>,
+    ) -> (Result<Selected<'_>, Finding>, Vec<Finding>) {
+        let candidates: Vec<Candidate<'_>> = numbers.iter().map(|number| self.resources[*number].candidate()).collect();
+        let namespace = Some(self.namespace_of(workload)).filter(|name| !name.is_empty());
         let subject = Subject { template, workload_labels: workload.object.labels(), namespace };
         let namespaces = Namespaces {
             global: self.settings.global_namespace.as_deref(),
             own: Some(self.settings.webhook.namespace.as_str()),
         };
-        let selection = select::select(&subject, &candidates, &namespaces);
+        let selection = select::select(&subject, &candidates, !self.resources.is_empty(), &namespaces);
         let at = |(reason, detail): (Reason, String)| Finding::new(reason, template.at.clone()).with(detail);
         let selected = match selection.by {
             select::Selected::Resource { index, .. } => {
-                Ok(Selected { by: By::Resource(index), configuration: &self.resources[index].configuration })
+                let number = numbers[index];
+                Ok(Selected { by: By::Resource(number), configuration: &self.resources[number].configuration })
             }
             select::Selected::Label { .. } => Ok(Selected { by: By::Label, configuration: &self.profile }),
             select::Selected::No(reason, detail) => Err(at((reason, detail))),
         };
         (selected, selection.notes.into_iter().map(at).collect())
+    }
+
+    /// The namespace of a workload; empty for the unnamed one.
+    fn namespace_of<'w>(&'w self, workload: &'w Workload<'_>) -> &'w str {
+        workload.object.namespace().unwrap_or(&self.namespace)
     }
 
     /// Plans the injection of a template that carries none.
@@ -480,7 +502,13 @@ fn decides_alone(reason: Reason) -> bool {
     matches!(reason, Reason::OptedOut | Reason::NamespaceExcluded)
 }
 
-impl Entry {
+impl Prepared {
+    /// A resource of a namespace, or, without one, of all.
+    pub fn new(resource: Arc<AutoInstrumentation>, namespace: Option<String>, settings: &Settings) -> Self {
+        let configuration = Configuration::from_resource(&resource, settings);
+        Prepared { resource, namespace, configuration }
+    }
+
     fn candidate(&self) -> Candidate<'_> {
         let spec = &self.resource.spec;
         Candidate {
@@ -551,3 +579,6 @@ fn removed(template: &PodTemplate<'_>, record: &Record, cause: Option<&Finding>)
     let finding = cause.map(|cause| no_longer_selected(Some(cause)));
     of_record(template, record, State::Removed, Work::Remove(undo(template, record)), finding.as_ref())
 }
+
+#[cfg(test)]
+mod tests;
