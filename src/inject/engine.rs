@@ -42,7 +42,7 @@ pub struct Engine {
     resources: Vec<Arc<Prepared>>,
     index: Index,
     /// The settings' own profile, for what the label selects.
-    profile: Configuration,
+    profile: Effective,
     settings: Settings,
     /// The namespace of objects that name none; empty for the unnamed one.
     namespace: String,
@@ -54,7 +54,20 @@ pub struct Prepared {
     resource: Arc<AutoInstrumentation>,
     /// Its namespace; none where it applies to all.
     namespace: Option<String>,
+    effective: Effective,
+}
+
+/// A configuration, and its digest.
+#[derive(Debug, PartialEq)]
+struct Effective {
     configuration: Configuration,
+    digest: String,
+}
+
+impl From<Configuration> for Effective {
+    fn from(configuration: Configuration) -> Self {
+        Effective { digest: configuration.digest(), configuration }
+    }
 }
 
 /// What is so with a container or a template.
@@ -205,7 +218,7 @@ struct Planned {
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Selected<'e> {
     by: By,
-    configuration: &'e Configuration,
+    effective: &'e Effective,
 }
 
 /// What kind of thing selects a template.
@@ -220,7 +233,7 @@ impl Selected<'_> {
     /// As it is shown.
     fn name(&self) -> &str {
         match self.by {
-            By::Resource(_) => &self.configuration.name,
+            By::Resource(_) => &self.effective.configuration.name,
             By::Label => LABEL,
         }
     }
@@ -252,7 +265,7 @@ impl Engine {
         Engine {
             resources,
             index,
-            profile: Configuration::from_settings(settings),
+            profile: Configuration::from_settings(settings).into(),
             settings: settings.clone(),
             namespace: String::new(),
         }
@@ -271,7 +284,7 @@ impl Engine {
             }
             Injection::None => match &selected {
                 Err(finding) => Verdict::left_alone(template, finding.clone()),
-                Ok(selected) => match self.plan(workload, template, selected.configuration) {
+                Ok(selected) => match self.plan(workload, template, selected.effective) {
                     Err(refused) => refused.verdict(template),
                     Ok(Planned { plan, containers }) => Verdict {
                         selected_by: None,
@@ -297,8 +310,8 @@ impl Engine {
         template: &PodTemplate<'_>,
     ) -> Option<(&AutoInstrumentation, String)> {
         let (selected, _) = self.select(workload, template);
-        let Selected { by: By::Resource(number), configuration } = selected.ok()? else { return None };
-        Some((&self.resources[number].resource, configuration.digest()))
+        let Selected { by: By::Resource(number), effective } = selected.ok()? else { return None };
+        Some((&self.resources[number].resource, effective.digest.clone()))
     }
 
     /// Decides what taking our part out does to a template; nothing where there is none.
@@ -346,9 +359,9 @@ impl Engine {
         let selected = match selection.by {
             select::Selected::Resource { index, .. } => {
                 let number = numbers[index];
-                Ok(Selected { by: By::Resource(number), configuration: &self.resources[number].configuration })
+                Ok(Selected { by: By::Resource(number), effective: &self.resources[number].effective })
             }
-            select::Selected::Label { .. } => Ok(Selected { by: By::Label, configuration: &self.profile }),
+            select::Selected::Label { .. } => Ok(Selected { by: By::Label, effective: &self.profile }),
             select::Selected::No(reason, detail) => Err(at((reason, detail))),
         };
         (selected, selection.notes.into_iter().map(at).collect())
@@ -364,7 +377,7 @@ impl Engine {
         &self,
         workload: &Workload<'_>,
         template: &PodTemplate<'_>,
-        configuration: &Configuration,
+        Effective { configuration, digest }: &Effective,
     ) -> Result<Planned, Refused> {
         if workload.knative && self.settings.knative != Knative::Render {
             return Err(Refused::Whole(Finding::new(Reason::KnativeFeatures, template.at.clone())));
@@ -398,7 +411,7 @@ impl Engine {
                 None => Refused::Containers(containers),
             });
         }
-        let mut plan = plan::inject(template, &chosen, configuration).map_err(Refused::Whole)?;
+        let mut plan = plan::inject_by(template, &chosen, configuration, digest.clone()).map_err(Refused::Whole)?;
         plan.notes.splice(0..0, notes);
         Ok(Planned { plan, containers })
     }
@@ -422,11 +435,11 @@ impl Engine {
                 Finding::new(Reason::ConfigurationUnknown, template.at.clone()).with(record.configuration.clone());
             of_record(template, record, State::Skipped, Work::Nothing, Some(&finding))
         };
-        let configuration = match selected {
+        let effective = match selected {
             Err(finding) if !decides_alone(finding.reason) && !self.knows(record) => return unknown(),
             Err(finding) => return removed(template, record, Some(finding)),
             Ok(Selected { by: By::Label, .. }) if !self.knows(record) => return unknown(),
-            Ok(selected) => selected.configuration,
+            Ok(selected) => selected.effective,
         };
         if edited.is_some() {
             // With force what somebody changed is taken out with the rest, and decided anew.
@@ -438,7 +451,7 @@ impl Engine {
             let again =
                 found.workloads.iter().flat_map(|workload| &workload.templates).find(|again| again.at == template.at);
             let Some(again) = again else { return Err(Finding::new(Reason::NotSelected, template.at.clone())) };
-            match self.plan(workload, again, configuration) {
+            match self.plan(workload, again, effective) {
                 Ok(planned) => {
                     skipped = named(again, planned.containers);
                     Ok(planned.plan)
@@ -478,10 +491,10 @@ impl Engine {
     /// Whether the configuration that an injection was made by is one of this run: a resource of its name, or
     /// the settings' profile, if this run was given settings that make another or if they are still the same.
     fn knows(&self, record: &Record) -> bool {
-        if record.configuration == self.profile.name {
-            return self.settings.give_profile() || record.digest == self.profile.digest();
+        if record.configuration == self.profile.configuration.name {
+            return self.settings.give_profile() || record.digest == self.profile.digest;
         }
-        self.resources.iter().any(|entry| entry.configuration.name == record.configuration)
+        self.resources.iter().any(|one| one.effective.configuration.name == record.configuration)
     }
 }
 
@@ -505,8 +518,8 @@ fn decides_alone(reason: Reason) -> bool {
 impl Prepared {
     /// A resource of a namespace, or, without one, of all.
     pub fn new(resource: Arc<AutoInstrumentation>, namespace: Option<String>, settings: &Settings) -> Self {
-        let configuration = Configuration::from_resource(&resource, settings);
-        Prepared { resource, namespace, configuration }
+        let effective = Configuration::from_resource(&resource, settings).into();
+        Prepared { resource, namespace, effective }
     }
 
     fn candidate(&self) -> Candidate<'_> {
