@@ -76,7 +76,12 @@ pub struct Standing {
 impl Configurations {
     /// None yet: only the settings' own profile.
     pub fn new(settings: &Settings) -> Self {
-        let engine = Arc::new(Engine::new([], settings, None));
+        Configurations::of(Engine::new([], settings, None))
+    }
+
+    /// Those of an engine, until others are followed.
+    pub fn of(engine: Engine) -> Self {
+        let engine = Arc::new(engine);
         let resources = Resources { engine: Arc::clone(&engine), found: [].into(), synced: false };
         Configurations { engine: Arc::new(ArcSwap::new(engine)), resources: channel::Sender::new(resources) }
     }

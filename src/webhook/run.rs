@@ -12,7 +12,7 @@ use super::logging::Level;
 use super::metrics::Metrics;
 use super::registration::desired;
 use super::routes::{Readiness, Reviewer};
-use super::server::{Limits, serve};
+use super::server::{Limits, serve, tls};
 use super::{events, lease, registration, routes};
 use crate::api::settings::{CertMode, Settings, WebhookSettings};
 use axum::Router;
@@ -110,7 +110,7 @@ pub async fn run(settings: Settings, replica: Replica, level: Level) -> Result<(
     let (events, notices) = events::Events::new();
     let deadline = Duration::from_secs(webhook.timeout_seconds.into()).mul_f64(0.8);
     let reviewer = Arc::new(Reviewer::new(configurations.clone(), Arc::clone(&metrics), events.clone(), deadline));
-    open(reviews, Some(tls(&serving)?), routes::reviews(&webhook.path, reviewer));
+    open(reviews, Some(tls(Arc::clone(&serving) as _)?), routes::reviews(&webhook.path, reviewer));
 
     let controller = Controller {
         client: client.clone(),
@@ -200,17 +200,6 @@ fn keeper(
         registered: registered.subscribe(),
         wanted,
     }
-}
-
-/// What TLS is spoken with: the certificate of each handshake is that of its moment.
-fn tls(serving: &Arc<Serving>) -> Result<Arc<rustls::ServerConfig>, Trouble> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::clone(serving) as Arc<dyn rustls::server::ResolvesServerCert>);
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
 }
 
 /// Ready is who knows all configurations and serves a certificate that the API servers trust.
