@@ -24,6 +24,9 @@ use tokio::time::{Instant, sleep_until};
 /// How long changes are collected before the engine is made anew: thousands that come at once cost one.
 const SETTLE: Duration = Duration::from_millis(20);
 
+/// How much longer than the last engine took, so that changes without end leave the time to others.
+const REST: u32 = 10;
+
 /// Namespace and name of a resource.
 pub type Id = (String, String);
 
@@ -110,13 +113,14 @@ impl Configurations {
         let mut synced = vec![false; events.len()];
         let mut known = Known { settings, ..Known::default() };
         let mut due: Option<Instant> = None;
+        let mut settle = SETTLE;
         loop {
             tokio::select! {
                 event = events.next() => match event {
                     Some((index, Ok(event))) => {
                         synced[index] |= matches!(event, Event::InitDone);
                         known.take(index, event);
-                        due.get_or_insert_with(|| Instant::now() + SETTLE);
+                        due.get_or_insert_with(|| Instant::now() + settle);
                     }
                     Some((_, Err(error))) => tracing::warn!(%error, "AutoInstrumentations cannot be watched; trying again"),
                     None => return,
@@ -125,7 +129,9 @@ impl Configurations {
                     due = None;
                     // A status that was written decides nothing.
                     if std::mem::take(&mut known.says_something_else) {
+                        let start = Instant::now();
                         self.engine.store(Arc::new(known.engine()));
+                        settle = SETTLE.max(start.elapsed() * REST);
                     }
                     let synced = synced.iter().all(|synced| *synced);
                     let found: Arc<[Arc<Found>]> = known.found.values().map(|entry| Arc::clone(&entry.found)).collect();
