@@ -133,6 +133,15 @@ fn usage_of_children() -> Outcome<(f64, i64)> {
     Ok((0.0, 0))
 }
 
+/// Processor seconds of a process so far.
+pub fn cpu_of(process: u32) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // Behind the name of the program, which may hold anything; in hundredths of a second.
+    let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(f64::NAN);
+    (ticks(11) + ticks(12)) / 100.0
+}
+
 /// All runs of several jobs, in turn.
 pub struct Race {
     jobs: Vec<Job>,
@@ -213,9 +222,9 @@ impl Race {
 }
 
 pub struct Spread {
-    min: f64,
-    median: f64,
-    max: f64,
+    pub min: f64,
+    pub median: f64,
+    pub max: f64,
 }
 
 pub fn spread(figures: impl Iterator<Item = f64>) -> Spread {

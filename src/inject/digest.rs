@@ -192,7 +192,7 @@ impl Added<'_> {
 }
 
 fn sort_by_field(items: &mut [&Value<'_>], field: &str) {
-    items.sort_by(|a, b| text_of(a, field).cmp(text_of(b, field)));
+    items.sort_by_cached_key(|item| text_of(item, field));
 }
 
 fn text_of<'v>(item: &'v Value<'_>, field: &str) -> &'v str {

@@ -16,6 +16,7 @@
 
 use super::configuration::Configuration;
 use super::containers::{Outcome, choose};
+use super::index::Index;
 use super::mistakes::mistakes;
 use super::plan::{self, Plan};
 use super::record::Record;
@@ -28,6 +29,7 @@ use crate::api::settings::{Knative, Settings};
 use crate::api::{Finding, Reason, names};
 use crate::manifest::{Container, PodTemplate, Role, Row, Workload, workloads_as};
 use crate::value::{Edit, Value};
+use std::sync::Arc;
 
 /// What is shown for a template that no resource selects, but the label.
 const LABEL: &str = "label";
@@ -37,20 +39,35 @@ const KNATIVE: &str = "OPENLIT_KNATIVE";
 /// All configurations of a run.
 #[derive(Debug)]
 pub struct Engine {
-    resources: Vec<Entry>,
+    resources: Vec<Arc<Prepared>>,
+    index: Index,
     /// The settings' own profile, for what the label selects.
-    profile: Configuration,
+    profile: Effective,
     settings: Settings,
     /// The namespace of objects that name none; empty for the unnamed one.
     namespace: String,
 }
 
+/// A resource, and what comes of it with the settings: whoever makes one engine after another keeps it.
 #[derive(Debug)]
-struct Entry {
-    resource: AutoInstrumentation,
+pub struct Prepared {
+    resource: Arc<AutoInstrumentation>,
     /// Its namespace; none where it applies to all.
     namespace: Option<String>,
+    effective: Effective,
+}
+
+/// A configuration, and its digest.
+#[derive(Debug, PartialEq)]
+struct Effective {
     configuration: Configuration,
+    digest: String,
+}
+
+impl From<Configuration> for Effective {
+    fn from(configuration: Configuration) -> Self {
+        Effective { digest: configuration.digest(), configuration }
+    }
 }
 
 /// What is so with a container or a template.
@@ -198,16 +215,16 @@ struct Planned {
 }
 
 /// What selects a template.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Selected<'e> {
     by: By,
-    configuration: &'e Configuration,
+    effective: &'e Effective,
 }
 
 /// What kind of thing selects a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum By {
-    /// The resource of this index.
+    /// The resource of this number.
     Resource(usize),
     Label,
 }
@@ -216,7 +233,7 @@ impl Selected<'_> {
     /// As it is shown.
     fn name(&self) -> &str {
         match self.by {
-            By::Resource(_) => &self.configuration.name,
+            By::Resource(_) => &self.effective.configuration.name,
             By::Label => LABEL,
         }
     }
@@ -233,21 +250,31 @@ impl Engine {
         let namespace = namespace.unwrap_or_default();
         let resources = resources.into_iter().map(|(resource, everywhere)| {
             let own = resource.namespace.clone().unwrap_or_else(|| namespace.clone());
-            let configuration = Configuration::from_resource(&resource, settings);
-            Entry { resource, namespace: (!everywhere).then_some(own), configuration }
+            Arc::new(Prepared::new(resource.into(), (!everywhere).then_some(own), settings))
         });
+        let resources = resources.collect();
+        Engine { namespace, ..Engine::of(resources, settings) }
+    }
+
+    /// An engine of resources that were prepared with these settings, for objects that all name their namespace.
+    pub fn of(resources: Vec<Arc<Prepared>>, settings: &Settings) -> Self {
+        let mut index = Index::default();
+        for (number, Prepared { resource, namespace, .. }) in resources.iter().map(AsRef::as_ref).enumerate() {
+            index.add(number, namespace.as_deref(), &resource.spec.selector, resource.spec.ignore.as_ref());
+        }
         Engine {
-            resources: resources.collect(),
-            profile: Configuration::from_settings(settings),
+            resources,
+            index,
+            profile: Configuration::from_settings(settings).into(),
             settings: settings.clone(),
-            namespace,
+            namespace: String::new(),
         }
     }
 
     /// Decides what injecting does to a template of a workload. `extra` are the kinds that the user named.
     pub fn inject(&self, workload: &Workload<'_>, template: &PodTemplate<'_>, extra: &[Row], force: bool) -> Verdict {
         let (selected, mut notes) = self.select(workload, template);
-        notes.extend(mistakes(workload, template, |key| self.asks_for(key)));
+        notes.extend(mistakes(workload, template, |key| self.index.asks_for(key)));
         let mut verdict = match state::read(template) {
             Injection::Unreadable(finding) => Verdict::left_alone(template, finding),
             Injection::Found(record) => self.inject_again(workload, template, &record, &selected, extra, force),
@@ -257,7 +284,7 @@ impl Engine {
             }
             Injection::None => match &selected {
                 Err(finding) => Verdict::left_alone(template, finding.clone()),
-                Ok(selected) => match self.plan(workload, template, selected.configuration) {
+                Ok(selected) => match self.plan(workload, template, selected.effective) {
                     Err(refused) => refused.verdict(template),
                     Ok(Planned { plan, containers }) => Verdict {
                         selected_by: None,
@@ -283,8 +310,8 @@ impl Engine {
         template: &PodTemplate<'_>,
     ) -> Option<(&AutoInstrumentation, String)> {
         let (selected, _) = self.select(workload, template);
-        let Selected { by: By::Resource(index), configuration } = selected.ok()? else { return None };
-        Some((&self.resources[index].resource, configuration.digest()))
+        let Selected { by: By::Resource(number), effective } = selected.ok()? else { return None };
+        Some((&self.resources[number].resource, effective.digest.clone()))
     }
 
     /// Decides what taking our part out does to a template; nothing where there is none.
@@ -302,39 +329,47 @@ impl Engine {
         }
     }
 
-    /// Whether the selector of some resource asks for a label.
-    fn asks_for(&self, key: &str) -> bool {
-        let asks = |selector: &LabelSelector| {
-            selector.match_labels.contains_key(key) || selector.match_expressions.iter().any(|one| one.key == key)
-        };
-        self.resources
-            .iter()
-            .any(|entry| asks(&entry.resource.spec.selector) || entry.resource.spec.ignore.as_ref().is_some_and(asks))
-    }
-
     /// What selects a template, and what is worth knowing about that.
     fn select(
         &self,
         workload: &Workload<'_>,
         template: &PodTemplate<'_>,
     ) -> (Result<Selected<'_>, Finding>, Vec<Finding>) {
-        let candidates: Vec<Candidate<'_>> = self.resources.iter().map(Entry::candidate).collect();
-        let namespace = Some(workload.object.namespace().unwrap_or(&self.namespace)).filter(|name| !name.is_empty());
+        let global = self.settings.global_namespace.as_deref();
+        let near = self.index.near(template, std::iter::once(self.namespace_of(workload)).chain(global));
+        self.select_among(&near, workload, template)
+    }
+
+    /// The same, where these resources are asked alone.
+    fn select_among(
+        &self,
+        numbers: &[usize],
+        workload: &Workload<'_>,
+        template: &PodTemplate<'_>,
+    ) -> (Result<Selected<'_>, Finding>, Vec<Finding>) {
+        let candidates: Vec<Candidate<'_>> = numbers.iter().map(|number| self.resources[*number].candidate()).collect();
+        let namespace = Some(self.namespace_of(workload)).filter(|name| !name.is_empty());
         let subject = Subject { template, workload_labels: workload.object.labels(), namespace };
         let namespaces = Namespaces {
             global: self.settings.global_namespace.as_deref(),
             own: Some(self.settings.webhook.namespace.as_str()),
         };
-        let selection = select::select(&subject, &candidates, &namespaces);
+        let selection = select::select(&subject, &candidates, !self.resources.is_empty(), &namespaces);
         let at = |(reason, detail): (Reason, String)| Finding::new(reason, template.at.clone()).with(detail);
         let selected = match selection.by {
             select::Selected::Resource { index, .. } => {
-                Ok(Selected { by: By::Resource(index), configuration: &self.resources[index].configuration })
+                let number = numbers[index];
+                Ok(Selected { by: By::Resource(number), effective: &self.resources[number].effective })
             }
-            select::Selected::Label { .. } => Ok(Selected { by: By::Label, configuration: &self.profile }),
+            select::Selected::Label { .. } => Ok(Selected { by: By::Label, effective: &self.profile }),
             select::Selected::No(reason, detail) => Err(at((reason, detail))),
         };
         (selected, selection.notes.into_iter().map(at).collect())
+    }
+
+    /// The namespace of a workload; empty for the unnamed one.
+    fn namespace_of<'w>(&'w self, workload: &'w Workload<'_>) -> &'w str {
+        workload.object.namespace().unwrap_or(&self.namespace)
     }
 
     /// Plans the injection of a template that carries none.
@@ -342,7 +377,7 @@ impl Engine {
         &self,
         workload: &Workload<'_>,
         template: &PodTemplate<'_>,
-        configuration: &Configuration,
+        Effective { configuration, digest }: &Effective,
     ) -> Result<Planned, Refused> {
         if workload.knative && self.settings.knative != Knative::Render {
             return Err(Refused::Whole(Finding::new(Reason::KnativeFeatures, template.at.clone())));
@@ -376,7 +411,7 @@ impl Engine {
                 None => Refused::Containers(containers),
             });
         }
-        let mut plan = plan::inject(template, &chosen, configuration).map_err(Refused::Whole)?;
+        let mut plan = plan::inject_by(template, &chosen, configuration, digest.clone()).map_err(Refused::Whole)?;
         plan.notes.splice(0..0, notes);
         Ok(Planned { plan, containers })
     }
@@ -400,11 +435,11 @@ impl Engine {
                 Finding::new(Reason::ConfigurationUnknown, template.at.clone()).with(record.configuration.clone());
             of_record(template, record, State::Skipped, Work::Nothing, Some(&finding))
         };
-        let configuration = match selected {
+        let effective = match selected {
             Err(finding) if !decides_alone(finding.reason) && !self.knows(record) => return unknown(),
             Err(finding) => return removed(template, record, Some(finding)),
             Ok(Selected { by: By::Label, .. }) if !self.knows(record) => return unknown(),
-            Ok(selected) => selected.configuration,
+            Ok(selected) => selected.effective,
         };
         if edited.is_some() {
             // With force what somebody changed is taken out with the rest, and decided anew.
@@ -416,7 +451,7 @@ impl Engine {
             let again =
                 found.workloads.iter().flat_map(|workload| &workload.templates).find(|again| again.at == template.at);
             let Some(again) = again else { return Err(Finding::new(Reason::NotSelected, template.at.clone())) };
-            match self.plan(workload, again, configuration) {
+            match self.plan(workload, again, effective) {
                 Ok(planned) => {
                     skipped = named(again, planned.containers);
                     Ok(planned.plan)
@@ -456,10 +491,10 @@ impl Engine {
     /// Whether the configuration that an injection was made by is one of this run: a resource of its name, or
     /// the settings' profile, if this run was given settings that make another or if they are still the same.
     fn knows(&self, record: &Record) -> bool {
-        if record.configuration == self.profile.name {
-            return self.settings.give_profile() || record.digest == self.profile.digest();
+        if record.configuration == self.profile.configuration.name {
+            return self.settings.give_profile() || record.digest == self.profile.digest;
         }
-        self.resources.iter().any(|entry| entry.configuration.name == record.configuration)
+        self.resources.iter().any(|one| one.effective.configuration.name == record.configuration)
     }
 }
 
@@ -480,7 +515,13 @@ fn decides_alone(reason: Reason) -> bool {
     matches!(reason, Reason::OptedOut | Reason::NamespaceExcluded)
 }
 
-impl Entry {
+impl Prepared {
+    /// A resource of a namespace, or, without one, of all.
+    pub fn new(resource: Arc<AutoInstrumentation>, namespace: Option<String>, settings: &Settings) -> Self {
+        let effective = Configuration::from_resource(&resource, settings).into();
+        Prepared { resource, namespace, effective }
+    }
+
     fn candidate(&self) -> Candidate<'_> {
         let spec = &self.resource.spec;
         Candidate {
@@ -551,3 +592,6 @@ fn removed(template: &PodTemplate<'_>, record: &Record, cause: Option<&Finding>)
     let finding = cause.map(|cause| no_longer_selected(Some(cause)));
     of_record(template, record, State::Removed, Work::Remove(undo(template, record)), finding.as_ref())
 }
+
+#[cfg(test)]
+mod tests;

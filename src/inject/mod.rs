@@ -3,7 +3,7 @@
 //! | question | module |
 //! |---|---|
 //! | what is to be done with this template? | [`engine`] |
-//! | which configuration does it get? | [`select`], [`configuration`] |
+//! | which configuration does it get? | [`select`] of those that `index` finds, [`configuration`] |
 //! | which of its containers? | [`containers`], which asks `language`, `sidecars`, `foreign`, `isolated`, `compatibility` |
 //! | what is written into it? | [`plan`], which asks `environment`, `resource_attributes`, `init_container`, `volumes` |
 //! | what was written into it, and is it still there? | [`record`], [`state`], [`undo`], `digest` |
@@ -16,6 +16,7 @@ mod digest;
 pub mod engine;
 mod environment;
 mod foreign;
+mod index;
 mod init_container;
 mod isolated;
 mod language;

@@ -31,6 +31,19 @@ pub struct Plan {
 /// The reason why the whole template is left alone: [`Reason::NameConflict`] where something foreign has
 /// one of our names, [`Reason::UnsupportedYaml`] where a field is not what Kubernetes takes.
 pub fn inject(template: &PodTemplate<'_>, chosen: &[usize], configuration: &Configuration) -> Result<Plan, Finding> {
+    inject_by(template, chosen, configuration, configuration.digest())
+}
+
+/// The same by a configuration whose digest is known.
+///
+/// # Errors
+/// The same.
+pub fn inject_by(
+    template: &PodTemplate<'_>,
+    chosen: &[usize],
+    configuration: &Configuration,
+    digest: String,
+) -> Result<Plan, Finding> {
     let mut indexes = chosen.to_vec();
     indexes.sort_unstable();
     indexes.dedup();
@@ -52,7 +65,7 @@ pub fn inject(template: &PodTemplate<'_>, chosen: &[usize], configuration: &Conf
     let mut record = Record {
         v: VERSION,
         configuration: configuration.name.clone(),
-        digest: configuration.digest(),
+        digest,
         volumes: field_of(&configuration.volumes, "name"),
         mounts: field_of(&configuration.volume_mounts, "mountPath"),
         init_env: field_of(&configuration.init_env, "name"),

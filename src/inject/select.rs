@@ -132,11 +132,17 @@ pub struct Selection {
     pub notes: Vec<(Reason, String)>,
 }
 
-/// Selects the configuration of a pod template.
-pub fn select(subject: &Subject<'_, '_>, candidates: &[Candidate<'_>], namespaces: &Namespaces<'_>) -> Selection {
+/// Selects the configuration of a pod template. Candidates whose selectors do not match may be left out; `any` says
+/// whether there are resources at all.
+pub fn select(
+    subject: &Subject<'_, '_>,
+    candidates: &[Candidate<'_>],
+    any: bool,
+    namespaces: &Namespaces<'_>,
+) -> Selection {
     let mut notes = Vec::new();
     let by = decide(subject, candidates, namespaces, &mut notes);
-    note_ambiguous_labels(subject, candidates, &mut notes);
+    note_ambiguous_labels(subject, any, &mut notes);
     Selection { by, notes }
 }
 
@@ -237,9 +243,9 @@ fn full_name(candidate: &Candidate<'_>) -> String {
 
 /// Notes labels that decide and that `kubectl` and kustomize read differently: our own, and, where
 /// there are selectors, any.
-fn note_ambiguous_labels(subject: &Subject<'_, '_>, candidates: &[Candidate<'_>], notes: &mut Vec<(Reason, String)>) {
+fn note_ambiguous_labels(subject: &Subject<'_, '_>, any: bool, notes: &mut Vec<(Reason, String)>) {
     let is_ours = |key: &str| key == names::LABEL_INSTRUMENT || key == names::SKIP;
-    let counts = |key: &str| is_ours(key) || !candidates.is_empty();
+    let counts = |key: &str| any || is_ours(key);
     let own = subject.template.label_maps().flat_map(entries).filter(|(key, _)| counts(key));
     let workload =
         subject.workload_labels.into_iter().flat_map(entries).filter(|(key, _)| *key == names::LABEL_INSTRUMENT);
@@ -309,7 +315,7 @@ mod tests {
         let workload = &found.workloads[0];
         let subject =
             Subject { template: &workload.templates[0], workload_labels: workload.object.labels(), namespace };
-        select(&subject, candidates, namespaces)
+        select(&subject, candidates, !candidates.is_empty(), namespaces)
     }
 
     fn candidate<'c>(name: &'c str, namespace: Option<&'c str>, selector: &'c dyn Matches) -> Candidate<'c> {
@@ -488,7 +494,7 @@ mod tests {
                 workload_labels: workload.object.labels(),
                 namespace: None,
             };
-            let notes = select(&subject, &[], &GLOBAL).notes;
+            let notes = select(&subject, &[], false, &GLOBAL).notes;
             let count = notes.iter().filter(|(reason, _)| *reason == Reason::AmbiguousLabel).count();
             assert_eq!(count, usize::from(noted), "{text}");
         }

@@ -104,9 +104,9 @@ impl Added {
 }
 
 fn listed(names: &[&str], name: &str) -> bool {
-    names.iter().any(|listed| match listed.strip_suffix('*') {
-        Some(beginning) => name.starts_with(beginning),
-        None => *listed == name,
+    names.iter().any(|listed| match listed.as_bytes() {
+        [beginning @ .., b'*'] => name.as_bytes().starts_with(beginning),
+        _ => *listed == name,
     })
 }
 

@@ -87,11 +87,12 @@ impl<'v> PodTemplate<'v> {
     /// The value of a label of the pods. Labels that only a controller puts there are not seen,
     /// so that every door sees the same.
     pub fn label(&self, key: &str) -> Option<&'v Value<'v>> {
+        // Most labels that are asked for are not there.
+        let value = self.raw_label(key)?;
         if is_controller_label(key) {
             return None;
         }
         let raw = |key: &str| self.raw_label(key).and_then(Value::as_text);
-        let value = self.raw_label(key)?;
         let made = self.added.labels.iter().any(|(name, given)| *name == key && given.is(value.as_text(), &raw));
         (!made).then_some(value)
     }

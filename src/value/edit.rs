@@ -175,6 +175,11 @@ impl<'e> EditTree<'e> {
         Some(&self.below[self.position(&Name::Key(key))?])
     }
 
+    /// Whether a missing place becomes a list of what is inserted, and nothing else is asked of it.
+    pub fn is_new_list(&self) -> bool {
+        self.wants_list() && !self.delete && self.cut.is_none() && self.prefix.is_none()
+    }
+
     /// Whether anything here asks for a list.
     pub fn wants_list(&self) -> bool {
         !self.inserts.is_empty()

@@ -2,6 +2,7 @@
 
 use super::{Map, MapBuilder, Scalar, ScalarType, Value};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
 use serde_json::Value as Json;
 use std::borrow::Cow;
 use std::fmt;
@@ -111,6 +112,20 @@ impl<'de> Deserialize<'de> for Key<'de> {
     }
 }
 
+/// The value as JSON, with the types that `kubectl` gives its scalars, and its keys in their order.
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Value::Scalar(scalar) => match scalar.kind() {
+                ScalarType::Text => serializer.serialize_str(scalar.as_str()),
+                _ => self.to_json().serialize(serializer),
+            },
+            Value::List(items) => serializer.collect_seq(items),
+            Value::Map(map) => serializer.collect_map(map.iter()),
+        }
+    }
+}
+
 impl Value<'_> {
     /// The value as JSON, with the types that `kubectl` gives its scalars.
     pub fn to_json(&self) -> Json {
@@ -144,6 +159,7 @@ mod tests {
         let direct: Value = serde_json::from_str(text).unwrap();
         assert_eq!(format!("{:?}", Value::from(&json)), format!("{direct:?}"));
         assert_eq!(direct.to_json(), json);
+        assert_eq!(serde_json::to_value(&direct).unwrap(), json);
     }
 
     #[test]

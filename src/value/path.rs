@@ -1,7 +1,7 @@
 //! Where something stands in a value: keys and indexes from the root.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// One step down.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -10,6 +10,24 @@ pub enum Step {
     Key(Cow<'static, str>),
     /// Into a list, by index from 0.
     Index(usize),
+}
+
+impl Step {
+    /// Appends a key to a JSON pointer (RFC 6901).
+    pub(super) fn write_key(key: &str, pointer: &mut String) {
+        pointer.push('/');
+        if key.contains(['~', '/']) {
+            pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+        } else {
+            pointer.push_str(key);
+        }
+    }
+
+    /// Appends an index to a JSON pointer.
+    pub(super) fn write_index(index: usize, pointer: &mut String) {
+        // Writing into a String does not fail.
+        let _infallible = write!(pointer, "/{index}");
+    }
 }
 
 /// The steps from the root of a document to a value. Written `spec.containers[0].env`.
@@ -67,10 +85,9 @@ impl Path {
     pub fn to_pointer(&self) -> String {
         let mut pointer = String::new();
         for step in &self.0 {
-            pointer.push('/');
             match step {
-                Step::Key(key) => pointer.push_str(&key.replace('~', "~0").replace('/', "~1")),
-                Step::Index(index) => pointer.push_str(&index.to_string()),
+                Step::Key(key) => Step::write_key(key, &mut pointer),
+                Step::Index(index) => Step::write_index(*index, &mut pointer),
             }
         }
         pointer

@@ -5,7 +5,7 @@ use super::api_server;
 use crate::api::resource::{self, AutoInstrumentation, AutoInstrumentationStatus, Problem};
 use crate::api::settings::Settings;
 use crate::api::{crd, names};
-use crate::inject::engine::Engine;
+use crate::inject::engine::{Engine, Prepared};
 use crate::value::Value;
 use arc_swap::ArcSwap;
 use futures::future::OptionFuture;
@@ -46,7 +46,7 @@ pub struct Found {
     /// Its status; none where there is none that can be read.
     pub status: Option<AutoInstrumentationStatus>,
     /// What it says, or what is wrong with it.
-    pub content: Result<AutoInstrumentation, Vec<Problem>>,
+    pub content: Result<Arc<AutoInstrumentation>, Vec<Problem>>,
 }
 
 /// All resources of a moment, and the engine that is made of the valid ones. Cheap to clone.
@@ -81,7 +81,12 @@ pub struct Standing {
 impl Configurations {
     /// None yet: only the settings' own profile.
     pub fn new(settings: &Settings) -> Self {
-        let engine = Arc::new(Engine::new([], settings, None));
+        Configurations::of(Engine::new([], settings, None))
+    }
+
+    /// Those of an engine, until others are followed.
+    pub fn of(engine: Engine) -> Self {
+        let engine = Arc::new(engine);
         let resources = Resources { engine: Arc::clone(&engine), found: [].into(), synced: false };
         Configurations { engine: Arc::new(ArcSwap::new(engine)), resources: channel::Sender::new(resources) }
     }
@@ -108,7 +113,7 @@ impl Configurations {
             })
             .collect();
         let mut synced = vec![false; events.len()];
-        let mut known = Known::default();
+        let mut known = Known { settings, ..Known::default() };
         let mut due: Option<Instant> = None;
         let mut settle = SETTLE;
         loop {
@@ -127,11 +132,11 @@ impl Configurations {
                     // A status that was written decides nothing.
                     if std::mem::take(&mut known.says_something_else) {
                         let begin = Instant::now();
-                        self.engine.store(Arc::new(Engine::new(known.valid(), &settings, None)));
+                        self.engine.store(Arc::new(known.engine()));
                         settle = (begin.elapsed() * REST).clamp(SETTLE, LONGEST_REST);
                     }
                     let synced = synced.iter().all(|synced| *synced);
-                    let found: Arc<[Arc<Found>]> = known.found.values().map(|(_, found)| Arc::clone(found)).collect();
+                    let found: Arc<[Arc<Found>]> = known.found.values().map(|entry| Arc::clone(&entry.found)).collect();
                     let valid = found.iter().filter(|found| found.content.is_ok()).count();
                     let now = Standing { synced, valid, invalid: found.len() - valid };
                     standing.send_if_modified(|before| std::mem::replace(before, now) != now);
@@ -162,10 +167,21 @@ fn apis(client: &Client, settings: &Settings) -> Vec<Api<DynamicObject>> {
     namespaces.into_iter().map(|namespace| Api::namespaced_with(client.clone(), namespace, &of)).collect()
 }
 
-/// Everything that was found, by which watch found it.
+/// Something that was found.
+#[derive(Debug)]
+struct Entry {
+    /// The watch that found it.
+    by: usize,
+    found: Arc<Found>,
+    /// For one engine after another, as long as it says the same; none if it is not valid.
+    prepared: Option<Arc<Prepared>>,
+}
+
+/// Everything that was found.
 #[derive(Debug, Default)]
 struct Known {
-    found: BTreeMap<Id, (usize, Arc<Found>)>,
+    settings: Settings,
+    found: BTreeMap<Id, Entry>,
     /// What a watch that begins anew has shown so far.
     shown: BTreeMap<usize, BTreeSet<Id>>,
     /// Whether any resource came, went, or says something else than before.
@@ -186,7 +202,7 @@ impl Known {
                 // What it did not show any more is gone.
                 let shown = self.shown.remove(&watch).unwrap_or_default();
                 let before = self.found.len();
-                self.found.retain(|id, (by, _)| *by != watch || shown.contains(id));
+                self.found.retain(|id, entry| entry.by != watch || shown.contains(id));
                 self.says_something_else |= self.found.len() != before;
             }
             Event::Apply(object) => {
@@ -198,23 +214,31 @@ impl Known {
         }
     }
 
-    fn put(&mut self, watch: usize, object: &DynamicObject) -> Id {
-        let found = found(object);
+    fn put(&mut self, by: usize, object: &DynamicObject) -> Id {
+        let mut found = found(object);
         let id = found.id.clone();
-        let before = self.found.get(&id).map(|(_, before)| before);
-        if before.is_none_or(|before| before.content != found.content) {
+        let before = self.found.remove(&id).filter(|before| before.found.content == found.content);
+        let prepared = if let Some(before) = before {
+            // One copy is enough.
+            found.content.clone_from(&before.found.content);
+            before.prepared
+        } else {
             self.says_something_else = true;
             if let Err(problems) = &found.content {
                 let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 tracing::warn!(namespace = id.0, name = id.1, problems = ?said, "the AutoInstrumentation is not valid, and passed over");
             }
-        }
-        self.found.insert(id.clone(), (watch, Arc::new(found)));
+            let prepare = |content: &Arc<AutoInstrumentation>| {
+                Arc::new(Prepared::new(Arc::clone(content), Some(id.0.clone()), &self.settings))
+            };
+            found.content.as_ref().ok().map(prepare)
+        };
+        self.found.insert(id.clone(), Entry { by, found: Arc::new(found), prepared });
         id
     }
 
-    fn valid(&self) -> impl Iterator<Item = (AutoInstrumentation, bool)> {
-        self.found.values().filter_map(|(_, found)| Some((found.content.as_ref().ok()?.clone(), false)))
+    fn engine(&self) -> Engine {
+        Engine::of(self.found.values().filter_map(|entry| entry.prepared.clone()).collect(), &self.settings)
     }
 }
 
@@ -231,7 +255,7 @@ pub(super) fn found(object: &DynamicObject) -> Found {
         version: object.resource_version().unwrap_or_default(),
         generation: object.metadata.generation,
         status: json.get("status").and_then(|status| AutoInstrumentationStatus::deserialize(status).ok()),
-        content: resource::read(&Value::from(&json)),
+        content: resource::read(&Value::from(&json)).map(Arc::new),
     }
 }
 
@@ -249,7 +273,8 @@ mod tests {
     }
 
     fn names(known: &Known) -> Vec<String> {
-        known.valid().map(|(resource, _)| resource.name).collect()
+        let valid = |entry: &Entry| Some(entry.found.content.as_ref().ok()?.name.clone());
+        known.found.values().filter_map(valid).collect()
     }
 
     #[test]
@@ -285,7 +310,7 @@ mod tests {
         written.data["status"] = serde_json::json!({"observedGeneration": 1});
         known.take(0, Event::Apply(written));
         assert!(!known.says_something_else);
-        let (_, found) = known.found.values().next().unwrap();
+        let Entry { found, .. } = known.found.values().next().unwrap();
         assert_eq!((found.version.as_str(), found.status.clone().unwrap().observed_generation), ("2", Some(1)));
         for event in [
             Event::Apply(object("a", "http://d:4318")),
@@ -301,6 +326,6 @@ mod tests {
     fn what_is_not_valid_is_known_and_not_used() {
         let mut known = Known::default();
         known.take(0, Event::Apply(object("a", "not a URL")));
-        assert_eq!((known.found.len(), known.valid().count()), (1, 0));
+        assert_eq!((known.found.len(), names(&known).len()), (1, 0));
     }
 }

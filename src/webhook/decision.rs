@@ -6,7 +6,6 @@ use crate::inject::engine::{Engine, Verdict, Work};
 use crate::manifest::{PodTemplate, workloads_as};
 use crate::value::patch::to_json_patch;
 use crate::value::{Map, Value};
-use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
 /// How a review came out.
@@ -52,8 +51,8 @@ pub struct Decision {
     pub outcome: Outcome,
     /// The `AutoInstrumentation` that selects the pod, or `label`.
     pub selected_by: Option<String>,
-    /// The patch (RFC 6902); empty where the pod stays as it is.
-    pub patch: Vec<Json>,
+    /// The patch (RFC 6902) as JSON; empty where the pod stays as it is.
+    pub patch: Vec<u8>,
     /// What weighs enough to be told to whoever creates the pod.
     pub findings: Vec<(Reason, String)>,
     /// What made the pod, if anything did.
@@ -136,9 +135,9 @@ pub fn decide(engine: &Engine, request: &Request<'_>) -> Decision {
     let selected_by = verdict.selected_by.clone();
     let owner = Owner::of(&pod);
     match &verdict.work {
-        Work::Inject(edits) => match to_json_patch(&pod, edits) {
-            Ok(patch) => Decision { outcome: Outcome::Injected, selected_by, patch, findings, owner },
-            Err(_) => Decision::failed(),
+        Work::Inject(edits) => match to_json_patch(&pod, edits).map(|patch| serde_json::to_vec(&patch)) {
+            Ok(Ok(patch)) => Decision { outcome: Outcome::Injected, selected_by, patch, findings, owner },
+            Ok(Err(_)) | Err(_) => Decision::failed(),
         },
         // An injection is needed for the others.
         Work::Nothing | Work::Remove(_) | Work::Renew(_) => {
@@ -194,7 +193,7 @@ fn findings(verdict: &Verdict, template: &PodTemplate<'_>) -> Vec<(Reason, Strin
 mod tests {
     use super::*;
     use crate::api::settings::Settings;
-    use serde_json::json;
+    use serde_json::{Value as Json, json};
 
     fn pod() -> Json {
         json!({
@@ -226,7 +225,7 @@ mod tests {
         let decision = decide_in("prod", &pod());
         assert_eq!(decision.outcome, Outcome::Injected);
         assert_eq!(decision.selected_by.as_deref(), Some("label"));
-        let patch: json_patch::Patch = serde_json::from_value(Json::from(decision.patch)).unwrap();
+        let patch: json_patch::Patch = serde_json::from_slice(&decision.patch).unwrap();
         let mut patched = pod();
         json_patch::patch(&mut patched, &patch).unwrap();
         assert!(patched["metadata"]["annotations"]["openlit.io/injection"].is_string());

@@ -16,7 +16,7 @@ use super::logging::Level;
 use super::metrics::Metrics;
 use super::registration::desired;
 use super::routes::{Readiness, Reviewer};
-use super::server::{Limits, serve};
+use super::server::{Limits, serve, tls};
 use super::succession::{Succession, holder};
 use super::tasks::Tasks;
 use super::{api_server, events, listener, registration, routes, signals, telemetry};
@@ -146,7 +146,7 @@ pub async fn run(
     let reviewer = Reviewer::new(configurations.clone(), metrics.clone(), events.clone(), deadline);
     let reviewer = Arc::new(reviewer.with_spans(telemetry.as_ref().and_then(telemetry::Telemetry::spans)));
     let answers = with_farewell(routes::reviews(&webhook.path, reviewer), ends.subscribe());
-    open("the server of reviews", reviews, Some(tls(&serving)?), answers);
+    open("the server of reviews", reviews, Some(tls(Arc::clone(&serving) as _)?), answers);
 
     let controller = Controller {
         client: client.clone(),
@@ -234,17 +234,6 @@ pub async fn run(
         telemetry.end().await;
     }
     early.map_or(Ok(()), |task| Err(Trouble::Ended(task)))
-}
-
-/// What TLS is spoken with: the certificate of each handshake is that of its moment.
-fn tls(serving: &Arc<Serving>) -> Result<Arc<rustls::ServerConfig>, Trouble> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::clone(serving) as Arc<dyn rustls::server::ResolvesServerCert>);
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
 }
 
 /// Ready is who knows all configurations and serves a certificate that the API servers trust.

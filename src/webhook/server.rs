@@ -16,6 +16,8 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use rustls::server::ResolvesServerCert;
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
@@ -54,6 +56,18 @@ impl Default for Limits {
     }
 }
 
+/// What TLS is spoken with: the certificate of each handshake is that of its moment.
+///
+/// # Errors
+/// When the versions of TLS cannot be had.
+pub fn tls(certificates: Arc<dyn ResolvesServerCert>) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let mut config = builder.with_no_client_auth().with_cert_resolver(certificates);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
 /// How long to wait when a connection cannot be taken, as without file descriptors.
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -71,7 +85,7 @@ const HANDSHAKES: usize = 16;
 /// Serves a listener until `shutdown`, then lets what is under way end. Without `tls`, in the clear.
 pub async fn serve(
     listener: TcpListener,
-    tls: Option<Arc<rustls::ServerConfig>>,
+    tls: Option<Arc<ServerConfig>>,
     routes: Router,
     limits: Limits,
     shutdown: impl Future<Output = ()>,

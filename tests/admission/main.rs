@@ -176,8 +176,10 @@ fn review(engine: &Engine, workload: &Json, namespace: &str, pod: &Json) -> Json
     })
     .to_string();
     let Decision { patch, .. } = decide(engine, &Request::read(body.as_bytes()).unwrap());
-    let patch: json_patch::Patch = serde_json::from_value(Json::from(patch)).unwrap();
     let mut patched = pod.clone();
-    json_patch::patch(&mut patched, &patch).unwrap();
+    if !patch.is_empty() {
+        let patch: json_patch::Patch = serde_json::from_slice(&patch).unwrap();
+        json_patch::patch(&mut patched, &patch).unwrap();
+    }
     patched
 }

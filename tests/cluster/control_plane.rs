@@ -108,7 +108,12 @@ impl ControlPlane {
         self.namespace(namespace);
         let config = place.home(".kube/config");
         fs::create_dir_all(config.parent().unwrap()).unwrap();
-        fs::copy(self.kubeconfig(ADMINISTRATOR, namespace, &self.certificate_of(ADMINISTRATOR)), config).unwrap();
+        fs::copy(self.administrator(namespace), config).unwrap();
+    }
+
+    /// A kubeconfig of the administrator.
+    pub fn administrator(&self, namespace: &str) -> PathBuf {
+        self.kubeconfig(ADMINISTRATOR, namespace, &self.certificate_of(ADMINISTRATOR))
     }
 
     /// Makes a namespace, unless it is there, in which pods can be made at once: without its
@@ -173,7 +178,7 @@ impl ControlPlane {
     fn as_administrator(&self, arguments: &[&str], stdin: &str) -> Run {
         let mut command = self.program("kubectl");
         command.env_clear().env("HOME", self.folder.path());
-        command.arg("--kubeconfig").arg(self.kubeconfig(ADMINISTRATOR, "default", &self.certificate_of(ADMINISTRATOR)));
+        command.arg("--kubeconfig").arg(self.administrator("default"));
         Run::of(command.args(arguments), stdin)
     }
 

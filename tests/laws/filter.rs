@@ -212,7 +212,7 @@ impl Subject<'_> {
             }
             let patch = to_json_patch(&value, &edits).expect("the plan fits the value");
             let operations: json_patch::Patch =
-                serde_json::from_value(Json::Array(patch.clone())).expect("what we write is a JSON patch");
+                serde_json::from_value(serde_json::json!(patch)).expect("what we write is a JSON patch");
             let mut ours = value.to_json();
             json_patch::patch(&mut ours, &operations).expect("the patch applies to the value");
             let Ok(edited) = Tree::parse(after) else { panic!("the edited text does not parse\n{after}") };

@@ -39,6 +39,11 @@ impl Place {
         self.root().join("work").join(name)
     }
 
+    /// A file or folder of the home folder.
+    pub fn home(&self, name: &str) -> PathBuf {
+        self.path("../home").join(name)
+    }
+
     /// Puts a program on the PATH, under a name.
     pub fn link(&self, program: &Path, name: &str) {
         symlink(program, self.root().join("bin").join(name)).unwrap();

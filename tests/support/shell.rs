@@ -4,7 +4,7 @@ use super::place::{Place, ROOT, Run};
 use super::support::folder;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 impl Place {
     /// Runs a line as a shell does; a failure anywhere in a pipe is the line's.
@@ -27,11 +27,6 @@ impl Place {
         let text = self.read(name);
         assert!(text.contains(old), "{name} has no {old:?}");
         self.write(name, text.replace(old, new));
-    }
-
-    /// A file or folder of the home folder.
-    pub fn home(&self, name: &str) -> PathBuf {
-        self.path("../home").join(name)
     }
 
     /// Puts a shell script on the PATH, in place of what is there by that name.

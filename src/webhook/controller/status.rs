@@ -7,6 +7,7 @@ use crate::api::resource::{
 use crate::webhook::configurations::Found;
 use crate::webhook::events::What;
 use serde_json::{Value as Json, json};
+use std::sync::Arc;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
@@ -25,7 +26,7 @@ enum Standing {
 }
 
 impl Standing {
-    fn of(content: &Result<AutoInstrumentation, Vec<Problem>>) -> Self {
+    fn of(content: &Result<Arc<AutoInstrumentation>, Vec<Problem>>) -> Self {
         match content {
             Err(_) => Standing::Invalid,
             Ok(resource) if !resource.spec.python.instrumentation.enabled => Standing::Disabled,
@@ -119,7 +120,7 @@ fn ready(status: &Status) -> Option<&Condition> {
     status.conditions.iter().find(|condition| condition.r#type == READY)
 }
 
-fn message(content: &Result<AutoInstrumentation, Vec<Problem>>) -> String {
+fn message(content: &Result<Arc<AutoInstrumentation>, Vec<Problem>>) -> String {
     match content {
         Err(problems) => {
             let said: Vec<String> = problems.iter().map(ToString::to_string).collect();

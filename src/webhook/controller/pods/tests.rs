@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 fn engine<'f>(resources: impl IntoIterator<Item = &'f Found>) -> Engine {
-    let resources = resources.into_iter().filter_map(|found| found.content.clone().ok());
+    let resources = resources.into_iter().filter_map(|found| found.content.clone().map(Arc::unwrap_or_clone).ok());
     Engine::new(resources.map(|resource| (resource, false)), &Settings::default(), None)
 }
 

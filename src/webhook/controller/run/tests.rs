@@ -25,7 +25,8 @@ struct Server {
 
 impl Server {
     fn new(found: Vec<Found>) -> Server {
-        let contents = found.iter().filter_map(|found| Some((found.content.clone().ok()?, false)));
+        let contents =
+            found.iter().filter_map(|found| Some((found.content.clone().map(Arc::unwrap_or_clone).ok()?, false)));
         let engine = Arc::new(Engine::new(contents, &Settings::default(), None));
         let found = found.into_iter().map(Arc::new).collect();
         let (resources, _) = watch::channel(Resources { engine, found, synced: true });
