@@ -67,7 +67,7 @@ fn install<'c>(place: &Place, control_plane: &'c ControlPlane, address: &'static
 /// Names of what the webhook makes by itself, of no manifest.
 const MADE: [&str; 3] = [
     "openlit Secret openlit-webhook-certs",
-    "openlit Lease openlit-operator",
+    "openlit Lease openlit-instrumentation-webhook",
     "<none> MutatingWebhookConfiguration openlit-instrumentation-webhook",
 ];
 
@@ -113,7 +113,7 @@ fn what_is_to_be_kept_is_kept(place: &Place) {
     };
     let refusal = uninstall(account).exited(2);
     let holder =
-        place.out("kubectl get lease openlit-operator --namespace openlit --output=jsonpath={.spec.holderIdentity}");
+        place.out("kubectl get lease openlit-instrumentation-webhook --namespace openlit --output=jsonpath={.spec.holderIdentity}");
     assert!(holder.starts_with("openlit-operator-"), "{holder}");
     refusal.failed_saying(&[&holder, "leads", "delete the Deployment first"]);
     assert!(MADE.iter().all(|made| everything(place).contains(*made)), "it refused, and took something");
