@@ -53,6 +53,9 @@ const SETTINGS: &[(&str, &str)] = &[
 const CONFIGURATION: &str =
     "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/openlit-instrumentation-webhook";
 
+/// It has the name of what its holder writes.
+const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/openlit/leases/openlit-instrumentation-webhook";
+
 const SECRET: &str = "/api/v1/namespaces/openlit/secrets/openlit-webhook-certs";
 
 /// Within what all is repaired that somebody has deleted, edited or replaced.
@@ -166,7 +169,11 @@ impl Story {
         };
         story.until("three replicas are ready", Duration::from_secs(60), || story.kubelet.ready().len() == 3);
         wait_until_injected(place, "apps");
-        story.tell("three replicas are ready");
+        // That comes when it is certain that somebody answers.
+        story.until("the policy is Fail", Duration::from_secs(60), || {
+            story.client.find(CONFIGURATION).is_some_and(|now| now["webhooks"][0]["failurePolicy"] == "Fail")
+        });
+        story.tell("three replicas are ready, and the policy is Fail");
         story
     }
 

@@ -97,9 +97,10 @@ impl Drop for Witness {
 }
 
 fn look(client: &Client, kubelet: &Kubelet, seen: &Mutex<Seen>) {
-    if let Some(lease) = client.find("/apis/coordination.k8s.io/v1/namespaces/openlit/leases/openlit-operator") {
-        let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default();
-        note(&mut seen.lock().unwrap().leaders, holder.to_owned());
+    if let Some(lease) = client.find(super::LEASE) {
+        // Behind the name of the pod it says for which settings that leads.
+        let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default().split('_').next();
+        note(&mut seen.lock().unwrap().leaders, holder.unwrap_or_default().to_owned());
     }
     let Some(configuration) = client.find(super::CONFIGURATION) else { return };
     let bundle = configuration["webhooks"][0]["clientConfig"]["caBundle"].as_str().unwrap_or_default();
