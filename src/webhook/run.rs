@@ -15,11 +15,12 @@ use super::lease::{Candidate, Times};
 use super::logging::Level;
 use super::metrics::Metrics;
 use super::registration::desired;
+use super::registration::keeper::{Surroundings, keep};
 use super::routes::{Readiness, Reviewer};
 use super::server::{Limits, serve, tls};
 use super::succession::{Succession, holder};
 use super::tasks::Tasks;
-use super::{api_server, events, listener, registration, routes, signals, telemetry};
+use super::{api_server, events, listener, routes, signals, telemetry};
 use crate::api::settings::{CertMode, Settings};
 use axum::Router;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -166,16 +167,15 @@ pub async fn run(
     tasks.spawn("the keeper of gauges", gauges);
     let wanted = watch::Sender::new(Vec::new());
     let waits = waits(&standing, &registered, &serving, &service, wanted.subscribe());
-    let registration = registration::keeper::keep(
-        client.clone(),
-        webhook.clone(),
-        leads.subscribe(),
-        wanted.subscribe(),
+    let surroundings = Surroundings {
+        leads: leads.subscribe(),
+        bundle: wanted.subscribe(),
         readiness,
-        registered.clone(),
-        events.clone(),
-        metrics.clone(),
-    );
+        registered: registered.clone(),
+        events: events.clone(),
+        metrics: metrics.clone(),
+    };
+    let registration = keep(client.clone(), webhook.clone(), surroundings);
     tasks.spawn("the keeper of the registration", registration);
     let report = Report::new(events, metrics.clone(), replica.object(&webhook.namespace));
     let folder = webhook.cert_dir.as_ref().filter(|_| webhook.cert_mode == CertMode::Provided);

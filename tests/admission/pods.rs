@@ -114,7 +114,9 @@ impl Maker<'_> {
                 _ => &[("K_MPI_JOB_ROLE", "worker")],
             };
             for container in template["spec"]["containers"].as_array_mut()? {
-                variables.iter().for_each(|(name, value)| push(&mut container["env"], variable(name, value)));
+                for (name, value) in variables {
+                    push(&mut container["env"], variable(name, value));
+                }
             }
             if self.kind == "PyTorchJob" && role == "worker" {
                 let wait = json!({
@@ -291,7 +293,7 @@ impl Maker<'_> {
     fn of_kserve(&self) -> Vec<Made> {
         let annotations = self.workload["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
         let mode = annotations.get("serving.kserve.io/deploymentMode").and_then(Json::as_str);
-        let made = ["predictor", "transformer", "explainer"].into_iter().filter_map(|component| {
+        let components = ["predictor", "transformer", "explainer"].into_iter().filter_map(|component| {
             let at = format!("/spec/{component}");
             let mut spec = self.workload.pointer(&at)?.clone();
             spec["containers"].as_array()?;
@@ -326,7 +328,7 @@ impl Maker<'_> {
             let template = json!({ "metadata": metadata, "spec": spec });
             Some(Made { template: at, pod: pod(template, &service, &owner, &labels) })
         });
-        made.collect()
+        components.collect()
     }
 }
 

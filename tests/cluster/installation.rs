@@ -2,7 +2,7 @@
 
 use super::control_plane::{ControlPlane, Controllers};
 use super::place::{Place, ROOT};
-use super::probe::wait_until_injected;
+use super::probe::{pod, wait_until_injected};
 use super::replicas::{Replica, endpoints};
 use std::path::Path;
 
@@ -35,9 +35,11 @@ impl Installation {
         Installation { replica, control_plane }
     }
 
-    /// Makes a namespace, and the `kubectl` of a place the administrator in it; returns when its pods are reviewed.
+    /// Makes a namespace, and the `kubectl` of a place the administrator in it; returns when its pods are reviewed. One to ask
+    /// about is in `probe.json`.
     pub fn welcome(&self, place: &Place, namespace: &str) {
         self.control_plane.welcome(place, namespace);
         wait_until_injected(place, namespace);
+        place.write("probe.json", pod().to_string());
     }
 }

@@ -4,15 +4,19 @@ use super::place::{Place, Run};
 use super::process::wait_until;
 use serde_json::{Value, json};
 
-/// What the API server says to a plain pod with the label, in a namespace.
-pub fn probe(place: &Place, namespace: &str) -> Run {
-    let pod = json!({
+/// A plain pod with the label.
+pub fn pod() -> Value {
+    json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": { "name": "probe", "labels": { "openlit.io/instrument": "true" } },
         "spec": { "containers": [{ "name": "app", "image": "python:3.11" }] },
-    });
+    })
+}
+
+/// What the API server says to it, in a namespace.
+pub fn probe(place: &Place, namespace: &str) -> Run {
     let create = ["create", "--namespace", namespace, "--dry-run=server", "--output=json", "--filename=-"];
-    place.pipe(&pod.to_string(), "kubectl", &create)
+    place.pipe(&pod().to_string(), "kubectl", &create)
 }
 
 /// Where the telemetry of such a pod goes; None where it is not instrumented.

@@ -62,21 +62,28 @@ impl Trouble {
     }
 }
 
-/// Keeps the registration for as long as somebody says who leads and which bundle (PEM) is wanted. An empty one is none yet,
-/// and nothing is registered without it.
+/// What the registration depends on, and who hears of it.
+pub struct Surroundings {
+    /// Says who leads, and writes.
+    pub leads: watch::Receiver<bool>,
+    /// Which bundle (PEM) is wanted. An empty one is none yet, and nothing is registered without it.
+    pub bundle: watch::Receiver<Vec<u8>>,
+    /// Whether this replica is ready.
+    pub readiness: Arc<Readiness>,
+    /// Hears what is registered.
+    pub registered: watch::Sender<Registered>,
+    /// Where it is told what is wrong.
+    pub events: Events,
+    /// Where it is counted what was written.
+    pub metrics: Metrics,
+}
+
+/// Keeps the registration for as long as somebody says who leads.
 ///
 /// Where pods are to be refused when nobody answers, that begins when this replica has been ready for a while: ready is who
 /// is registered, and the API server must find its way to somebody first.
-pub async fn keep(
-    client: Client,
-    settings: WebhookSettings,
-    mut leads: watch::Receiver<bool>,
-    mut bundle: watch::Receiver<Vec<u8>>,
-    readiness: Arc<Readiness>,
-    registered: watch::Sender<Registered>,
-    events: Events,
-    metrics: Metrics,
-) {
+pub async fn keep(client: Client, settings: WebhookSettings, surroundings: Surroundings) {
+    let Surroundings { mut leads, mut bundle, readiness, registered, events, metrics } = surroundings;
     let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
     let mut ours = pin!(watch_object(api.clone(), &settings.config_name));
     let mut originals = pin!(watch_object(api.clone(), original::CONFIGURATION));
