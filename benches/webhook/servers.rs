@@ -133,10 +133,11 @@ fn webhook(resources: usize) -> Router {
         (resource::read(&Value::from(&object)).expect("a valid resource"), false)
     });
     let configurations = Configurations::of(Engine::new(resources, &settings, None));
-    let (events, notices) = Events::new();
+    let metrics = Metrics::default();
+    let (events, notices) = Events::new(metrics.clone());
     // Nobody writes events, and nobody ends for it.
     Box::leak(Box::new(notices));
-    let reviewer = Reviewer::new(configurations, Arc::new(Metrics::default()), events, Duration::from_millis(2_400));
+    let reviewer = Reviewer::new(configurations, metrics, events, Duration::from_millis(2_400));
     routes::reviews(PATH, Arc::new(reviewer))
 }
 

@@ -264,7 +264,8 @@ fn no_flood_keeps_reviews_waiting(place: &Place) {
         let pods = [[10, 99, 4, 1], [10, 99, 4, 2], [10, 99, 4, 3]].map(Ipv4Addr::from);
         let hostile: Vec<Visitor> = pods.into_iter().map(|pod| friend.at(pod)).collect();
         let mut under_way = JoinSet::new();
-        for visitor in hostile.iter().cycle().take(connections).cloned() {
+        for visitor in hostile.iter().cycle().take(connections) {
+            let visitor = visitor.clone();
             let without_end = async move {
                 loop {
                     // What is refused is tried again.
@@ -346,8 +347,10 @@ async fn good(visitor: Visitor) -> io::Result<()> {
     let request = request("", review().to_string());
     loop {
         stream.write_all(&request).await?;
-        let mut answer = [0; 64 << 10];
-        stream.read(&mut answer).await?;
+        let mut answer = vec![0; 64 << 10];
+        if stream.read(&mut answer).await? == 0 {
+            return Ok(());
+        }
         sleep(Duration::from_secs(4)).await;
     }
 }

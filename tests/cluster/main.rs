@@ -25,6 +25,7 @@ mod installation;
 mod kinds;
 mod kubelet;
 mod leftovers;
+mod load;
 #[allow(dead_code, reason = "the goldens use all of it")]
 #[path = "../admission/pods.rs"]
 mod made;
@@ -92,6 +93,7 @@ fn main() {
         hostile::trials,
         kinds::trials,
         undisturbed::trials,
+        load::trials,
     ];
     let trials = modules.iter().flat_map(|trials| trials(&ground)).collect();
     libtest_mimic::run(&arguments, trials).exit();

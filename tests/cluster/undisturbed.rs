@@ -36,7 +36,8 @@ fn a_dry_run_changes_nothing(place: &Place) {
     }
     // As these: what is not done is instrumented, in a dry run too.
     let probe: Value = serde_json::from_str(&place.read("probe.json")).unwrap();
-    let [with, without] = ["synced", LEFT_ALONE].map(|namespace| dry_run(place, &[probe.clone()], namespace));
+    let [with, without] =
+        ["synced", LEFT_ALONE].map(|namespace| dry_run(place, std::slice::from_ref(&probe), namespace));
     assert_ne!(with, without);
 
     place.copy("testdata/cluster", "");

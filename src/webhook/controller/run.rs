@@ -198,9 +198,11 @@ impl Work {
             let Some(status) = wanted(found, counts, time) else { continue };
             match self.attempts.leave(found, now) {
                 Leave::Now if writes.len() < WRITTEN_AT_ONCE => writes.push((Arc::clone(found), status)),
+                // The rest is for the next round, which comes at once.
                 Leave::Now => {
                     self.left_some = true;
                     self.look_at(now);
+                    break;
                 }
                 Leave::At(at) => self.look_at(at),
                 Leave::AfterChange => {}

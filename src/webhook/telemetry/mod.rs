@@ -1,5 +1,5 @@
-//! The webhook's own telemetry over OTLP, where `SELF_MONITORING_ENABLED` asks for it: a span for each review ([`spans`],
-//! by `OpenTelemetry`'s SDK), and the numbers of `/metrics` ([`numbers`]). Both leave by the same way ([`transport`]), in
+//! The webhook's own telemetry over OTLP, where `SELF_MONITORING_ENABLED` asks for it: a span for each review (`spans`,
+//! by `OpenTelemetry`'s SDK), and the numbers of `/metrics` (`numbers`). Both leave by the same way (`transport`), in
 //! batches and from a queue that drops what is too much: a receiver that hangs or refuses costs no review anything.
 
 mod numbers;
