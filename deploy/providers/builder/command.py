@@ -1,9 +1,10 @@
 """The command line."""
 
 import argparse
+import tempfile
 from pathlib import Path
 
-from . import image, locks
+from . import generations, image, locks
 from .targets import ARCHITECTURES, PROVIDERS
 
 
@@ -22,10 +23,15 @@ def main(arguments, description):
     providers = options.provider or PROVIDERS
     if options.lock == (options.out is not None):
         parser.error("give OUT, or --lock")
-    for provider in providers:
-        if options.lock:
+    if options.lock:
+        for provider in providers:
             locks.lock(provider)
-            continue
-        for architecture in options.architecture or ARCHITECTURES:
-            print(image.build(provider, architecture, options.out / f"{provider}-{architecture}"), flush=True)
+        generations.lock()
+        return 0
+    with tempfile.TemporaryDirectory(prefix="prelit-providers-") as scratch:
+        others = generations.generations(scratch)
+        for provider in providers:
+            for architecture in options.architecture or ARCHITECTURES:
+                out = options.out / f"{provider}-{architecture}"
+                print(image.build(provider, architecture, others, out), flush=True)
     return 0

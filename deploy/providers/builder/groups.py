@@ -38,13 +38,13 @@ def units_of(distributions):
     return [frozenset(unit) for unit in units.values()]
 
 
-def groups_of(installed):
-    """From target -> distributions: set of targets -> distributions, which no two folders share for a target."""
+def groups_of(variants):
+    """From (target, minor version of OpenTelemetry) -> distributions: set of these pairs -> distributions."""
     serves = defaultdict(set)
-    for target, distributions in installed.items():
+    for pair, distributions in variants.items():
         for unit in units_of(distributions):
-            serves[unit].add(target)
+            serves[unit].add(pair)
     groups = defaultdict(set)
-    for unit, targets in serves.items():
-        groups[frozenset(targets)].update(unit)
+    for unit, pairs in serves.items():
+        groups[frozenset(pairs)].update(unit)
     return groups

@@ -17,11 +17,14 @@ import pprint
 import shutil
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from .constraints import constraints_of
+from .constraints import constraints_of, contradiction
+from .generations import minor_of, variants_of
 from .groups import groups_of
 from .instrumentors import followers_of, instrumentors_of
+from .locks import lock_of
 from .notices import notices
 from .targets import ARCHITECTURES, name_of, targets_of
 from .wheels import install
@@ -31,19 +34,27 @@ PACKAGES = "prelit-packages"
 MANIFEST = "prelit-manifest.json"
 
 
-def build(provider, architecture, out):
-    """Builds one image's folder and returns a line about it."""
+def build(provider, architecture, others, out):
+    """Builds one image's folder and returns a line about it. `others` are the generations of OpenTelemetry."""
     if out.exists():
         shutil.rmtree(out)
     root = out / "instrumentations" / provider
-    with tempfile.TemporaryDirectory(prefix="prelit-providers-", dir=parent_of(out)) as scratch:
+    with tempfile.TemporaryDirectory(prefix="prelit-providers-") as scratch, ThreadPoolExecutor(4) as pool:
         targets = targets_of(architecture)
-        installed = {target: install(provider, target, Path(scratch) / target.name) for target in targets}
-        paths = store(groups_of(installed), targets, root / PACKAGES)
+        each = pool.map(lambda target: install(lock_of(provider), target, Path(scratch) / target.name), targets)
+        installed = dict(zip(targets, each))
+        variants = {}
+        for target, distributions in installed.items():
+            wrong = contradiction(constraints_of(distributions, target))
+            if wrong:
+                sys.exit(f"{provider}, {target.name}: {wrong}")
+            for minor, chosen in variants_of(target, distributions, others).items():
+                variants[target, minor] = chosen
+        paths = store(groups_of(variants), variants, root / PACKAGES)
         for target in targets:
-            describe(provider, target, installed[target], paths[target], root / PACKAGES)
+            describe(provider, target, installed[target], variants, paths, root / PACKAGES)
         bootstrap(provider, architecture, installed, root)
-        every = [each for distributions in installed.values() for each in distributions]
+        every = [each for distributions in variants.values() for each in distributions]
         (root / "NOTICES.txt").write_text(notices(every), encoding="utf-8")
     size = manifest(root)
     script = out / "usr" / "local" / "bin" / "setup-instrumentation.py"
@@ -54,47 +65,49 @@ def build(provider, architecture, out):
     return f"{out}: {size / 1e6:.1f} MB in {files} files"
 
 
-def parent_of(out):
-    """Beside the result, so that files are moved and not copied."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    return out.parent
-
-
-def store(groups, targets, packages):
-    """Puts each group into its folder. Returns target -> its folders, those first that serve the fewest."""
-    paths = {target: [] for target in targets}
-    for served, distributions in sorted(groups.items(), key=lambda group: (len(group[0]), name_of(group[0], targets))):
-        name = name_of(served, targets)
-        for target in served:
-            paths[target].append(name)
+def store(groups, variants, packages):
+    """Puts each group into its folder. Returns what `variants` has -> its folders, those first that serve the fewest."""
+    paths = {pair: [] for pair in variants}
+    for served, distributions in sorted(groups.items(), key=lambda group: (len(group[0]), folder_of(group[0], variants))):
+        name = folder_of(served, variants)
+        for pair in served:
+            paths[pair].append(name)
         for distribution in sorted(distributions, key=lambda each: each.name):
             for path in distribution.files:
                 to = packages / name / path
                 if to.exists():
-                    sys.exit(f"{provider_file(path)} is in two distributions, one of them {distribution.name}")
+                    sys.exit(f"{path} is in two distributions, one of them {distribution.name}")
                 to.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(distribution.folder / path, to)
-                to.chmod(0o644)
     return paths
 
 
-def provider_file(path):
-    """A file's name for a message."""
-    return f"the file {path}"
+def folder_of(served, variants):
+    """A name for what serves these pairs. It has a dash, so that no module can have it."""
+    targets = {target for target, _ in served}
+    name = name_of(targets, {target for target, _ in variants})
+    minors = {minor for _, minor in served}
+    if served == {pair for pair in variants if pair[0] in targets}:
+        return name
+    return f"opentelemetry-{'-'.join(sorted(minors))}-{name}"
 
 
-def describe(provider, target, distributions, folders, packages):
+def describe(provider, target, distributions, variants, paths, packages):
     """What the bootstrap reads when it starts instrumentation in this Python."""
     instrumentors = instrumentors_of(provider, distributions)
     write_json(
         packages / f"{target.name}.json",
         {
-            "folders": folders,
             "instrumentors": {
                 name: {"class": cls, "modules": modules, "libraries": libraries}
                 for name, (modules, cls, libraries) in instrumentors.items()
             },
-            "distributions": constraints_of(distributions, target),
+            "own": minor_of(distributions),
+            "generations": {
+                minor: {"folders": paths[each, minor], "distributions": constraints_of(chosen, target)}
+                for (each, minor), chosen in variants.items()
+                if each == target
+            },
         },
     )
 

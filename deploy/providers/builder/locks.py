@@ -14,11 +14,11 @@ HERE = Path(__file__).resolve().parent.parent
 
 
 def uv(*arguments):
-    """Runs uv; its words go to stderr. A failure ends the build."""
+    """Runs uv. A failure ends the build."""
     command = [sys.executable, "-m", "uv", "--quiet", *map(str, arguments)]
-    result = subprocess.run(command, stdout=sys.stderr)
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if result.returncode != 0:
-        sys.exit(f"uv failed: {' '.join(command[4:])}")
+        raise SystemExit(f"uv failed: {' '.join(command[4:])}\n{result.stdout}")
 
 
 def lock_of(provider):

@@ -51,9 +51,7 @@ def targets_of(architecture):
 
 
 def name_of(targets, everything):
-    """A readable name for the folder of what serves exactly these targets: no module can have it, because of the dash.
-
-    `all-targets`, `cp310-cp314-glibc`, `cp39-any`, `cp312-musl`."""
+    """A readable name for what serves exactly these targets: `all-targets`, `cp310-cp314-glibc`, `cp39-any`, `cp312-musl`."""
     targets = set(targets)
     if targets == set(everything):
         return "all-targets"

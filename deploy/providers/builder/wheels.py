@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from email.parser import HeaderParser
 from pathlib import Path
 
-from .locks import lock_of, uv
+from .locks import uv
 
 # Not needed to run: stubs for type checkers, and programs.
 UNNEEDED = (".pyi",)
@@ -31,10 +31,10 @@ class Distribution:
         return HeaderParser().parsestr((self.metadata / "METADATA").read_text(encoding="utf-8"))
 
 
-def install(provider, target, folder):
-    """Installs what the lock of a provider says for a target, and returns the distributions."""
+def install(lock, target, folder):
+    """Installs what a lock says for a target, and returns the distributions."""
     uv(
-        *("pip", "install", "--target", folder, "--requirement", lock_of(provider)),
+        *("pip", "install", "--target", folder, "--requirement", lock),
         *("--python-version", target.python, "--python-platform", target.platform),
         *("--only-binary", ":all:", "--require-hashes", "--no-deps", "--link-mode", "hardlink"),
     )

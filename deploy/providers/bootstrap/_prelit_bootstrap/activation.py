@@ -77,8 +77,9 @@ class _Session(object):
 
         with open(os.path.join(PACKAGES, "%s.json" % target)) as file:
             known = json.load(file)
-        self.folders = [os.path.join(PACKAGES, folder) for folder in known["folders"]]
-        self.distributions = known["distributions"]
+        self.generations = known["generations"]
+        self.newest = known["own"]
+        self.folders = []
         self.waiting = {
             name: each for name, each in known["instrumentors"].items() if name not in settings.disabled_instrumentors()
         }
@@ -108,10 +109,12 @@ class _Session(object):
 
     def begin(self, own):
         """Starts the SDK."""
-        found = conflicts.found(self.distributions, own)
+        settings.check()
+        chosen = conflicts.generation(self.generations, self.newest, own)
+        found = conflicts.found(chosen["distributions"], own)
         if found:
             raise settings.StayOut(found)
-        settings.check()
+        self.folders = [os.path.join(PACKAGES, folder) for folder in chosen["folders"]]
         sys.path.extend(folder for folder in self.folders if folder not in sys.path)
         from . import ending, provider, telemetry
 

@@ -6,6 +6,7 @@ Only names of folders are read: `NAME-VERSION.dist-info` stands beside what was 
 import os
 import re
 
+from .settings import StayOut
 from .versions import satisfies
 
 _METADATA = re.compile(r"(.+?)-([^-]+)(?:-.*)?\.(?:dist|egg)-info$")
@@ -45,6 +46,18 @@ def names_in(folder):
             return {name.partition("/")[0] for name in archive.namelist()}
     except (OSError, zipfile.BadZipFile):
         return ()
+
+
+def generation(generations, newest, own):
+    """What goes with the OpenTelemetry that the application has: an SDK works with the API of its minor version."""
+    version = own.get("opentelemetry-api")
+    if version is None:
+        return generations[newest]
+    minor = ".".join(version.split(".")[:2])
+    if minor not in generations:
+        have = ", ".join(sorted(generations, key=lambda each: [int(part) for part in each.split(".")]))
+        raise StayOut("the application has opentelemetry-api %s, and there are packages for %s" % (version, have))
+    return generations[minor]
 
 
 def found(distributions, own):
