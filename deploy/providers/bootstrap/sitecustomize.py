@@ -24,7 +24,8 @@ def _start():
 _start()
 _ours = __file__.rpartition("/")[0]
 sys.path[:] = [_entry for _entry in sys.path if _entry != _ours]
-sys.modules.pop("sitecustomize", None)
+# Kept: Python 2 empties a module that nobody refers to.
+_self = sys.modules.pop("sitecustomize", None)
 try:
     # The other one. Where there is none, the ImportError with this name is what Python expects.
     import sitecustomize  # noqa: F401

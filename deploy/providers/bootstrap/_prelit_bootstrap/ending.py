@@ -31,6 +31,8 @@ def install(signals):
     _signals = signals
     _start_thread()
     atexit.register(lambda: _order("shutdown"))
+    # This may be a child already.
+    _for_children(lambda util: util.Finalize(None, flush, exitpriority=-100))
     _handle_term()
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_after_fork)
@@ -96,11 +98,15 @@ def _after_fork():
             session.close()
         except Exception:
             pass
+    # Finalizers of the parent are dropped after this, so ours is registered after that.
+    _for_children(lambda util: util.register_after_fork(_signals, lambda _: util.Finalize(None, flush, exitpriority=-100)))
+
+
+def _for_children(register):
     for name in ("multiprocessing.util", "billiard.util"):
         util = sys.modules.get(name)
         if util is not None:
             try:
-                # Finalizers of the parent are dropped after this, so ours is registered after that.
-                util.register_after_fork(_signals, lambda _, util=util: util.Finalize(None, flush, exitpriority=-100))
+                register(util)
             except Exception:
                 pass

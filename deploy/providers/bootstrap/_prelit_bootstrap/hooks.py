@@ -66,11 +66,27 @@ class _Finder(object):
             find = getattr(finder, "find_spec", None)
             spec = find(name, path, target) if find is not None else None
             if spec is not None:
-                # A namespace package has no code of its own to wait for.
                 if hasattr(spec.loader, "exec_module"):
                     spec.loader = _Loader(spec.loader, self)
+                elif hasattr(spec.loader, "load_module"):
+                    spec.loader = _OldLoader(spec.loader, self)
+                # Else it is a namespace package, which has no code of its own to wait for.
                 return spec
         return None
+
+    def run(self, name, load):
+        """Runs a module, and tells if it is the outermost."""
+        self.enter()
+        try:
+            result = load()
+            if name in self.waiting:
+                self.waiting.discard(name)
+                self.complete.append(name)
+        finally:
+            outermost = self.leave()
+        if outermost:
+            self.tell()
+        return result
 
     def enter(self):
         thread = get_ident()
@@ -101,36 +117,41 @@ class _Finder(object):
             say_why(error)
 
 
-class _Loader(object):
-    """The loader of one module, until the module runs. What else is asked of it, the real one answers."""
+class _Proxy(object):
+    """In front of the loader of one module, until the module runs. What else is asked of it, the real one answers."""
 
     def __init__(self, loader, finder):
         self.__loader = loader
         self.__finder = finder
 
     def __getattr__(self, name):
-        if name.startswith("_Loader__"):
+        if name.startswith("_Proxy__"):
             raise AttributeError(name)
         return getattr(self.__loader, name)
 
+    def _put_back(self, module):
+        spec = getattr(module, "__spec__", None)
+        if spec is not None and spec.loader is self:
+            spec.loader = self.__loader
+        if getattr(module, "__loader__", None) is self:
+            module.__loader__ = self.__loader
+        return self.__loader, self.__finder
+
+
+class _Loader(_Proxy):
     def create_module(self, spec):
-        create = getattr(self.__loader, "create_module", None)
+        create = getattr(self._Proxy__loader, "create_module", None)
         return create(spec) if create is not None else None
 
     def exec_module(self, module):
-        loader, finder, name = self.__loader, self.__finder, module.__name__
-        spec = getattr(module, "__spec__", None)
-        if spec is not None and spec.loader is self:
-            spec.loader = loader
-        if getattr(module, "__loader__", None) is self:
-            module.__loader__ = loader
-        finder.enter()
-        try:
-            loader.exec_module(module)
-            if name in finder.waiting:
-                finder.waiting.discard(name)
-                finder.complete.append(name)
-        finally:
-            outermost = finder.leave()
-        if outermost:
-            finder.tell()
+        loader, finder = self._put_back(module)
+        finder.run(module.__name__, lambda: loader.exec_module(module))
+
+
+class _OldLoader(_Proxy):
+    """That of archives before Python 3.10."""
+
+    def load_module(self, name):
+        module = self._Proxy__finder.run(name, lambda: self._Proxy__loader.load_module(name))
+        self._put_back(module)
+        return module

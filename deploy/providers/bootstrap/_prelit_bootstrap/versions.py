@@ -50,16 +50,21 @@ def satisfies(version, specifier):
         "!=": have != want,
         "<=": have <= want,
         ">=": have >= want,
-        # Not a pre-release of the version itself, nor a post-release.
-        "<": have < want and (have[:2] != want[:2] or want[2] != ("z", 0)),
-        ">": have > want and have[:2] != want[:2],
+        # A pre-release of the version itself is not before it, and a post-release not after it.
+        "<": have < want and (have[:2] != want[:2] or want[2] != ("z", 0) or have[2] == ("z", 0)),
+        ">": have > want and (have[:2] != want[:2] or want[3] >= 0 or have[3] < 0),
     }[operator]
 
 
 def _starts_with(version, prefix):
-    match, start = _VERSION.match(version), [int(part) for part in prefix.split(".") if part.isdigit()]
-    if match is None:
+    have, start = _numbers(version), _numbers(prefix)
+    if have is None or start is None:
         return True
-    numbers = [int(part) for part in match.group(2).split(".")]
-    numbers += [0] * (len(start) - len(numbers))
-    return numbers[: len(start)] == start
+    have += [0] * (len(start) - len(have))
+    return have[: len(start)] == start
+
+
+def _numbers(text):
+    """The epoch and the numbers of a release, as many as are written."""
+    match = _VERSION.match(text)
+    return match and [int(part) for part in [match.group(1) or 0, *match.group(2).split(".")]]
