@@ -46,6 +46,30 @@ class Ending(VolumeTest):
             self.code(order.format(handler) + "; os.kill(os.getpid(), signal.SIGTERM)", check=7)
         self.assertEqual([line.split()[1] for line in self.endings()], ["shutdown", "shutdown"])
 
+    def test_a_server_that_restores_the_default_and_raises_the_signal_again(self):
+        self.code(
+            """
+            import os, signal
+            before = signal.signal(signal.SIGTERM, lambda *_: None)
+            import library
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert signal.signal(signal.SIGTERM, before) is not before
+            signal.raise_signal(signal.SIGTERM)
+            """,
+            check=-signal.SIGTERM,
+        )
+        self.assertEqual([line.split()[1] for line in self.endings()], ["flush"])
+
+    def test_the_application_sees_its_own_handlers(self):
+        code = """
+            import signal
+            {}
+            print(signal.getsignal(signal.SIGTERM), signal.signal(signal.SIGTERM, signal.SIG_IGN))
+            print(signal.getsignal(signal.SIGTERM), signal.signal(signal.SIGTERM, signal.SIG_DFL))
+            print(signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+            """
+        self.assertEqual(self.code(code.format("import library")).stdout, self.code(code.format("")).stdout)
+
     def test_a_signal_that_is_ignored_is_ignored(self):
         self.code(
             "import signal, os; signal.signal(signal.SIGTERM, signal.SIG_IGN); import library;"

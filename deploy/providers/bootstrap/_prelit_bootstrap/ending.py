@@ -3,7 +3,7 @@
 | how it ends | what is done |
 |---|---|
 | by itself | `atexit`, in a bounded time |
-| SIGTERM that nobody handles | flush, then the signal does what it does |
+| SIGTERM that nobody handles, or nobody any more | flush, then the signal does what it does |
 | SIGTERM that the application handles | its handler, and then one of the others |
 | a child of `multiprocessing` or `billiard`, which skips `atexit` | their own finalizers |
 
@@ -12,6 +12,7 @@ started any more.
 """
 
 import atexit
+import functools
 import os
 import queue
 import signal
@@ -71,19 +72,35 @@ def _work(orders):
 
 
 def _handle_term():
-    """Only where the signal would end the process at once, and only in the main thread, where Python allows it."""
-    try:
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, _on_term)
-    except ValueError:
-        pass
+    """Stands in for the default: where the signal would end the process at once, what is recorded is sent before. The
+    application does not see it: it sets, finds and restores the default as ever. A server (uvicorn) that handles the
+    signal, restores the default at its end and raises the signal again is heard too."""
+    original, get = signal.signal, signal.getsignal
 
+    def on_term(number, frame):
+        flush()
+        # As if we had not been there: it ends the process, or, for process 1 of a container, is ignored.
+        original(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
-def _on_term(number, frame):
-    flush()
-    # As if we had not been there: it ends the process, or, for process 1 of a container, is ignored.
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
+    @functools.wraps(original)
+    def set_handler(signalnum, handler):
+        ours = signalnum == signal.SIGTERM and handler == signal.SIG_DFL
+        before = original(signalnum, on_term if ours else handler)
+        return signal.SIG_DFL if before is on_term else before
+
+    @functools.wraps(get)
+    def get_handler(signalnum):
+        handler = get(signalnum)
+        return signal.SIG_DFL if handler is on_term else handler
+
+    signal.signal, signal.getsignal = set_handler, get_handler
+    if get(signal.SIGTERM) == signal.SIG_DFL:
+        try:
+            original(signal.SIGTERM, on_term)
+        except ValueError:
+            # Python allows it in the main thread only.
+            pass
 
 
 def _after_fork():
@@ -91,6 +108,7 @@ def _after_fork():
     from . import activation
 
     activation.after_fork()
+    _signals.forked = True
     _start_thread()
     for session in _signals.sessions:
         try:

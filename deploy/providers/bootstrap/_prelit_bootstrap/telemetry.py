@@ -9,7 +9,7 @@ import re
 import sys
 import time
 
-from . import settings
+from . import say, settings, table
 
 
 class Signals(object):
@@ -19,6 +19,8 @@ class Signals(object):
         self.providers = []
         self.sessions = []
         self.tracer_provider = None
+        # Whether this is a child of fork that has not recorded anything yet.
+        self.forked = False
 
 
 def start(sdk_name, wanted):
@@ -60,12 +62,30 @@ def traces(signals, resource):
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(announcer(signals))
     if settings.exports("traces"):
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(session=session(signals))))
     signals.providers.append(provider)
     return provider
+
+
+def announcer(signals):
+    """Says once that a child of fork is instrumented, when it records something."""
+    from opentelemetry.sdk.trace import SpanProcessor
+
+    class Announcer(SpanProcessor):
+        def on_start(self, span, parent_context=None):
+            if signals.forked:
+                signals.forked = False
+                say(settings.summary(table.PROVIDER))
+
+        def force_flush(self, timeout_millis=30000):
+            # Whatever is false here keeps those after it from being flushed.
+            return True
+
+    return Announcer()
 
 
 def publish(trace, provider):
@@ -136,8 +156,9 @@ class _OneLine(logging.Handler):
             if now - self.last.get(key, now - 60) < 60:
                 return
             self.last[key] = now
-            # The text of a header that cannot be read may be the secret in it.
-            text = str(record.msg) if record.name == "opentelemetry.util.re" else record.getMessage()
+            # It would show the header, which may be a secret.
+            headers = record.name == "opentelemetry.util.re"
+            text = "OTEL_EXPORTER_OTLP_HEADERS is not name=value,name=value" if headers else record.getMessage()
             if record.exc_info and record.exc_info[1] is not None:
                 text = "%s (%s: %s)" % (text, type(record.exc_info[1]).__name__, record.exc_info[1])
             text = re.sub(r"://[^/@\s]+@", "://", " ".join(text.split()))
