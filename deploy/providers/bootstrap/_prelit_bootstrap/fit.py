@@ -1,0 +1,42 @@
+"""Which packages suit this Python: by version, ABI, libc and architecture."""
+
+import os
+import sys
+
+from .settings import StayOut
+
+VERSIONS = ((3, 9), (3, 14))
+
+
+def target(machine):
+    """The name of the target, as the build names it; StayOut where there is none."""
+    version = sys.version_info[:2]
+    name = "Python %d.%d" % version
+    implementation = getattr(sys, "implementation", None)
+    if implementation is None or implementation.name != "cpython":
+        raise StayOut("the packages are CPython's, and this is %s" % getattr(implementation, "name", "not"))
+    if not VERSIONS[0] <= version <= VERSIONS[1]:
+        raise StayOut("there are packages for CPython %d.%d to %d.%d, and this is %s" % (VERSIONS[0] + VERSIONS[1] + (name,)))
+    flags = getattr(sys, "abiflags", "")
+    if flags:
+        raise StayOut("the packages are not for the ABI of this build of %s (%s)" % (name, flags))
+    here = os.uname()[4]
+    if here != machine or sys.maxsize < 2**32:
+        raise StayOut("the packages are for %s, and this is %s" % (machine, here if here != machine else "32 bits"))
+    return "cp%d%d-%s" % (version + (libc(),))
+
+
+def libc():
+    """glibc says its version; musl has its loader in the process."""
+    try:
+        if os.confstr("CS_GNU_LIBC_VERSION"):
+            return "glibc"
+    except (ValueError, OSError):
+        pass
+    try:
+        with open("/proc/self/maps") as maps:
+            if "ld-musl-" in maps.read():
+                return "musl"
+    except OSError:
+        pass
+    raise StayOut("the packages are for glibc and musl, and this libc is neither")

@@ -1,0 +1,69 @@
+"""The environment, as the injection contract writes it."""
+
+import os
+import sys
+
+ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+
+
+class StayOut(Exception):
+    """Why instrumentation is not started, in words."""
+
+
+def text(name):
+    """A variable's text, without what surrounds it; empty where it is absent."""
+    return os.environ.get(name, "").strip()
+
+
+def disabled_instrumentors():
+    """The standard switch: names, or `*`."""
+    return {name.strip() for name in text("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS").split(",") if name.strip()}
+
+
+def captures_content():
+    """Whether the text of messages is recorded. It is, unless the variable says no."""
+    value = text("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT").lower()
+    return value not in ("false", "0", "no", "off", "no_content")
+
+
+def check():
+    """What these packages cannot do."""
+    for name in ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"):
+        if text(name) not in ("", "http/protobuf"):
+            raise StayOut("%s is %s: these packages speak http/protobuf" % (name, text(name)))
+
+
+def exports(signal):
+    """Whether a signal (`traces`, `metrics`, `logs`) is exported: by default, or by the name `otlp`."""
+    value = text("OTEL_%s_EXPORTER" % signal.upper())
+    return not value or "otlp" in [name.strip() for name in value.split(",")]
+
+
+def resource_attributes():
+    """What has a variable of its own in the contract, for where OTEL_RESOURCE_ATTRIBUTES does not have it."""
+    variables = {
+        "service.namespace": "OTEL_SERVICE_NAMESPACE",
+        "service.version": "OTEL_SERVICE_VERSION",
+        "service.instance.id": "OTEL_SERVICE_INSTANCE_ID",
+        "deployment.environment": "OTEL_DEPLOYMENT_ENVIRONMENT",
+        "deployment.environment.name": "OTEL_DEPLOYMENT_ENVIRONMENT",
+    }
+    return {attribute: text(name) for attribute, name in variables.items() if text(name)}
+
+
+def without_credentials(url):
+    """A URL without user, password, query and fragment: they may hold secrets."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return url.rpartition("@")[2].partition("?")[0].partition("#")[0]
+    host, slash, path = rest.partition("/")
+    path = path.partition("?")[0].partition("#")[0]
+    return scheme + separator + host.rpartition("@")[2].partition("?")[0].partition("#")[0] + slash + path
+
+
+def summary(provider):
+    """The line that says that this process is instrumented."""
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    service = text("OTEL_SERVICE_NAME") or "unknown"
+    endpoint = without_credentials(text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or text(ENDPOINT)) or "the default"
+    return "initialized: provider %s, Python %s, service %s, endpoint %s" % (provider, version, service, endpoint)

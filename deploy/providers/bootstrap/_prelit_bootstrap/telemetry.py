@@ -1,0 +1,167 @@
+"""Providers and exporters: what the SDK would make of the environment, with what it leaves open.
+
+Always batched, always OTLP over HTTP. The exporters get sessions of their own, so that a forked process can drop the
+connections that it shares with its parent.
+"""
+
+import logging
+import re
+import sys
+import time
+
+from . import say, settings, table
+
+
+class Signals(object):
+    """What was started: providers to flush, HTTP sessions to renew, and a meter for those that want one."""
+
+    def __init__(self):
+        self.providers = []
+        self.sessions = []
+        self.tracer_provider = None
+        # Whether this is a child of fork that has not recorded anything yet.
+        self.forked = False
+
+
+def start(sdk_name, wanted):
+    """Sets the global providers, where the application has not set them itself."""
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+
+    quiet()
+    signals = Signals()
+    resource = describe(sdk_name)
+    existing = trace.get_tracer_provider()
+    if isinstance(existing, TracerProvider):
+        # The application's own: what it does with spans is its affair.
+        signals.tracer_provider = existing
+    else:
+        signals.tracer_provider = traces(signals, resource)
+        publish(trace, signals.tracer_provider)
+    if "metrics" in wanted and settings.exports("metrics"):
+        metrics(signals, resource)
+    if "logs" in wanted and settings.exports("logs"):
+        logs(signals, resource)
+    return signals
+
+
+def describe(sdk_name):
+    """The resource: what the SDK reads from the environment, and what the contract has in variables of its own."""
+    from opentelemetry.sdk.resources import Resource
+
+    resource = Resource.create()
+    missing = {name: value for name, value in settings.resource_attributes().items() if name not in resource.attributes}
+    missing["telemetry.distro.name"] = "prelit"
+    if sdk_name:
+        missing["telemetry.sdk.name"] = sdk_name
+    return resource.merge(Resource(missing))
+
+
+def traces(signals, resource):
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(announcer(signals))
+    if settings.exports("traces"):
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(session=session(signals))))
+    signals.providers.append(provider)
+    return provider
+
+
+def announcer(signals):
+    """Says once that a child of fork is instrumented, when it records something."""
+    from opentelemetry.sdk.trace import SpanProcessor
+
+    class Announcer(SpanProcessor):
+        def on_start(self, span, parent_context=None):
+            if signals.forked:
+                signals.forked = False
+                say(settings.summary(table.PROVIDER))
+
+        def force_flush(self, timeout_millis=30000):
+            # Whatever is false here keeps those after it from being flushed.
+            return True
+
+    return Announcer()
+
+
+def publish(trace, provider):
+    """Makes a provider the global one. If the application sets its own later, as it may do once, its own counts."""
+    if getattr(trace, "_TRACER_PROVIDER", provider) is None:
+        trace._TRACER_PROVIDER = provider
+    if trace.get_tracer_provider() is not provider:
+        trace.set_tracer_provider(provider)
+
+
+def metrics(signals, resource):
+    from opentelemetry import metrics
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+
+    if isinstance(metrics.get_meter_provider(), MeterProvider):
+        return
+    reader = PeriodicExportingMetricReader(OTLPMetricExporter(session=session(signals)))
+    provider = MeterProvider(resource=resource, metric_readers=[reader], shutdown_on_exit=False)
+    metrics.set_meter_provider(provider)
+    signals.providers.append(provider)
+
+
+def logs(signals, resource):
+    from opentelemetry import _logs
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+    from opentelemetry.sdk._logs import LoggerProvider
+    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+
+    if isinstance(_logs.get_logger_provider(), LoggerProvider):
+        return
+    provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter(session=session(signals))))
+    _logs.set_logger_provider(provider)
+    signals.providers.append(provider)
+
+
+def session(signals):
+    import requests
+
+    made = requests.Session()
+    signals.sessions.append(made)
+    return made
+
+
+def quiet():
+    """What the packages log goes to stderr, a line each, and not into the application's logs."""
+    handler = _OneLine()
+    for name in ("opentelemetry", "openlit", "openinference"):
+        logger = logging.getLogger(name)
+        if not logger.handlers:
+            logger.addHandler(handler)
+            logger.propagate = False
+
+
+class _OneLine(logging.Handler):
+    """Warnings and errors, each once a minute, without traceback, and without what may be a secret."""
+
+    def __init__(self):
+        logging.Handler.__init__(self, logging.WARNING)
+        self.last = {}
+
+    def emit(self, record):
+        try:
+            now = time.monotonic()
+            key = (record.name, record.msg)
+            if now - self.last.get(key, now - 60) < 60:
+                return
+            self.last[key] = now
+            # It would show the header, which may be a secret.
+            headers = record.name == "opentelemetry.util.re"
+            text = "OTEL_EXPORTER_OTLP_HEADERS is not name=value,name=value" if headers else record.getMessage()
+            if record.exc_info and record.exc_info[1] is not None:
+                text = "%s (%s: %s)" % (text, type(record.exc_info[1]).__name__, record.exc_info[1])
+            text = re.sub(r"://[^/@\s]+@", "://", " ".join(text.split()))
+            sys.stderr.write("OpenLIT instrumentation: %s\n" % text[:500])
+        except Exception:
+            pass

@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""The init container's program: copies a provider's packages into the volume.
+
+    INSTRUMENTATION_PROVIDER   whose; by default `openlit`, or the one that the image has
+    TARGET_PATH                the volume; by default /instrumentation-packages
+
+The packages are in `/instrumentations/PROVIDER`, with a manifest of their sizes and digests. All of them are written
+beside their place, compared with the manifest, and moved into place; `sitecustomize.py`, without which no Python takes
+notice of the rest, comes last. So a run that was killed or found the volume full leaves nothing that could be taken for
+complete. It says one line, writes nowhere else, and exits with 1 when anything is not as it should be.
+
+Needs Python 3.8 or later; any user, and a root that may be read-only.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+
+# `/instrumentations`, seen from `/usr/local/bin/setup-instrumentation.py`.
+ROOT = os.path.normpath(os.path.join(os.path.abspath(__file__), "..", "..", "..", "..", "instrumentations"))
+MANIFEST = "prelit-manifest.json"
+ENTRY = "sitecustomize.py"
+SCRATCH = ".prelit-new-"
+
+
+class Failure(Exception):
+    """What is wrong, in words."""
+
+
+def main():
+    started = time.monotonic()
+    try:
+        source = source_of(os.environ.get("INSTRUMENTATION_PROVIDER", ""))
+        target = os.environ.get("TARGET_PATH") or "/instrumentation-packages"
+        files = manifest_of(source)
+        total = install(source, files, target)
+    except Failure as failure:
+        print(f"setup-instrumentation: {failure}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        name = f" ({error.filename})" if error.filename else ""
+        print(f"setup-instrumentation: {error.strerror or error}{name}", file=sys.stderr)
+        return 1
+    spent = time.monotonic() - started
+    name = os.path.basename(source)
+    print(f"setup-instrumentation: {name}: {len(files)} files, {total / 1e6:.0f} MB in {spent:.1f} s to {target}")
+    return 0
+
+
+def source_of(provider):
+    """The folder of a provider."""
+    present = sorted(entry.name for entry in os.scandir(ROOT) if entry.is_dir()) if os.path.isdir(ROOT) else []
+    if not provider:
+        provider = "openlit" if "openlit" in present or len(present) != 1 else present[0]
+    if provider not in present:
+        raise Failure(f"no packages of the provider {provider!r} in {ROOT}: it has {', '.join(present) or 'none'}")
+    return os.path.join(ROOT, provider)
+
+
+def manifest_of(source):
+    """From path to size and SHA-256, of all files that are to be copied."""
+    path = os.path.join(source, MANIFEST)
+    try:
+        with open(path, "rb") as file:
+            files = json.load(file)["files"]
+        names = [name for name, (size, digest) in files.items() if os.path.isabs(name) or ".." in name.split("/")]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise Failure(f"{path} cannot be read: {error}") from error
+    if names or ENTRY not in files:
+        raise Failure(f"{path} is no manifest of a provider")
+    return files
+
+
+def install(source, files, target):
+    """Copies into a new folder on the volume, then moves what is in it to its place. Returns the bytes copied."""
+    if not os.path.isdir(target):
+        raise Failure(f"{target} is no folder: is the volume mounted there, and TARGET_PATH right?")
+    for entry in os.scandir(target):
+        if entry.name.startswith(SCRATCH):
+            shutil.rmtree(entry.path)
+    new = os.path.join(target, f"{SCRATCH}{os.getpid()}")
+    os.mkdir(new, 0o755)
+    try:
+        total = copy(source, files, new)
+        place(new, target)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return total
+
+
+def copy(source, files, new):
+    """Copies the files, and compares what was read with the manifest, and what was written with what was read."""
+    total, folders = 0, {""}
+    for name in sorted([*files, MANIFEST]):
+        with open(os.path.join(source, name), "rb") as file:
+            content = file.read()
+        if name != MANIFEST:
+            size, digest = files[name]
+            if len(content) != size or hashlib.sha256(content).hexdigest() != digest:
+                raise Failure(f"{os.path.join(source, name)} is not what the manifest says: the image is broken")
+        folder = os.path.dirname(name)
+        make(new, folder, folders)
+        path = os.path.join(new, name)
+        with open(path, "wb") as file:
+            file.write(content)
+            file.flush()
+            written = os.fstat(file.fileno()).st_size
+            # Whoever runs the application may read it, whatever the umask here.
+            os.fchmod(file.fileno(), 0o644)
+        if written != len(content):
+            raise Failure(f"only {written} of {len(content)} bytes of {name} were written")
+        total += written
+    return total
+
+
+def make(new, folder, folders):
+    """Makes a folder, once."""
+    if folder in folders:
+        return
+    make(new, os.path.dirname(folder), folders)
+    path = os.path.join(new, folder)
+    os.mkdir(path)
+    os.chmod(path, 0o755)
+    folders.add(folder)
+
+
+def place(new, target):
+    """Moves everything to its place. An earlier run's entry point goes first, ours comes last."""
+    entry = os.path.join(target, ENTRY)
+    if os.path.lexists(entry):
+        os.unlink(entry)
+    for name in sorted(os.listdir(new), key=lambda name: name == ENTRY):
+        path = os.path.join(target, name)
+        if os.path.isdir(path) and not os.path.islink(path):
+            old = os.path.join(new, f"old-{name}")
+            os.rename(path, old)
+        os.rename(os.path.join(new, name), path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,214 @@
+"""What is recorded is sent before a process ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+from .volume import SERVED, VolumeTest
+
+
+@unittest.skipUnless(SERVED, "a Python that is served")
+class Ending(VolumeTest):
+    def setUp(self):
+        super().setUp()
+        self.library("library")
+
+    def test_at_the_end(self):
+        self.code("import library")
+        self.assertEqual([line.split()[1] for line in self.endings()], ["shutdown"])
+
+    def test_after_an_error_and_after_exit(self):
+        self.code("import library; raise ValueError", check=1)
+        self.code("import library, sys; sys.exit(5)", check=5)
+        self.assertEqual([line.split()[1] for line in self.endings()], ["shutdown", "shutdown"])
+
+    def test_on_a_signal_that_nobody_handles(self):
+        self.code("import library, os, signal; os.kill(os.getpid(), signal.SIGTERM)", check=-signal.SIGTERM)
+        self.assertEqual([line.split()[1] for line in self.endings()], ["flush"])
+
+    def test_on_a_signal_while_the_process_waits(self):
+        self.code(
+            """
+            import library, os, signal, threading
+            threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+            threading.Event().wait(30)
+            """,
+            check=-signal.SIGTERM,
+        )
+        self.assertEqual([line.split()[1] for line in self.endings()], ["flush"])
+
+    def test_a_handler_of_the_application_is_its_own(self):
+        for order in ("import library; {}", "{}; import library"):
+            handler = "import signal, os, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))"
+            self.code(order.format(handler) + "; os.kill(os.getpid(), signal.SIGTERM)", check=7)
+        self.assertEqual([line.split()[1] for line in self.endings()], ["shutdown", "shutdown"])
+
+    def test_a_server_that_restores_the_default_and_raises_the_signal_again(self):
+        self.code(
+            """
+            import os, signal
+            before = signal.signal(signal.SIGTERM, lambda *_: None)
+            import library
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert signal.signal(signal.SIGTERM, before) is not before
+            signal.raise_signal(signal.SIGTERM)
+            """,
+            check=-signal.SIGTERM,
+        )
+        self.assertEqual([line.split()[1] for line in self.endings()], ["flush"])
+
+    def test_the_application_sees_its_own_handlers(self):
+        code = """
+            import signal
+            {}
+            print(signal.getsignal(signal.SIGTERM), signal.signal(signal.SIGTERM, signal.SIG_IGN))
+            print(signal.getsignal(signal.SIGTERM), signal.signal(signal.SIGTERM, signal.SIG_DFL))
+            print(signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+            """
+        self.assertEqual(self.code(code.format("import library")).stdout, self.code(code.format("")).stdout)
+
+    def test_a_signal_that_is_ignored_is_ignored(self):
+        self.code(
+            "import signal, os; signal.signal(signal.SIGTERM, signal.SIG_IGN); import library;"
+            "os.kill(os.getpid(), signal.SIGTERM)"
+        )
+
+    def test_an_endpoint_that_hangs_holds_nothing_up_for_long(self):
+        self.write(
+            self.volume / "_prelit_bootstrap/telemetry.py",
+            """
+            import time
+            class Signals:
+                class Hanging:
+                    def shutdown(self): time.sleep(60)
+                    force_flush = shutdown
+                providers, sessions = [Hanging()], []
+            def start(*_): return Signals()
+            """,
+        )
+        for code, status in (
+            ("import library", 0),
+            ("import library, os, signal; os.kill(os.getpid(), signal.SIGTERM)", -signal.SIGTERM),
+        ):
+            started = time.monotonic()
+            self.code(code, check=status)
+            self.assertLess(time.monotonic() - started, 15)
+
+    def test_a_child_of_fork(self):
+        self.code(
+            """
+            import library, os, sys
+            child = os.fork()
+            if child == 0:
+                sys.exit(0)
+            os.waitpid(child, 0)
+            """
+        )
+        self.assertEqual(len({line.split()[0] for line in self.endings() if "shutdown" in line}), 2)
+
+    def test_children_of_multiprocessing(self):
+        for method in ("fork", "spawn", "forkserver"):
+            if self.flushed.exists():
+                self.flushed.unlink()
+            self.write(
+                self.scratch / "main.py",
+                f"""
+                import multiprocessing, os
+                def work(): import library; assert library.instrumented
+                if __name__ == "__main__":
+                    import library
+                    context = multiprocessing.get_context({method!r})
+                    children = [context.Process(target=work) for _ in range(2)]
+                    [child.start() for child in children]; [child.join(60) for child in children]
+                    assert [child.exitcode for child in children] == [0, 0]
+                    print(*(child.pid for child in children))
+                """,
+            )
+            done = self.run_python(self.scratch / "main.py")
+            ended = {line.split()[0] for line in self.endings()}
+            self.assertLessEqual(set(done.stdout.split()), ended, method)
+
+    def test_a_fork_while_another_thread_is_at_work(self):
+        self.library("framework", text="instrumented = False\n")
+        self.write(
+            self.volume / "prelit-packages/some-folder/prelit_test_library.py",
+            """
+            class Instrumentor:
+                def instrument(self):
+                    import time; time.sleep(1)
+            """,
+        )
+        done = self.code(
+            """
+            import os, sys, threading, time
+            import framework
+            thread = threading.Thread(target=__import__, args=("library",)); thread.start(); time.sleep(0.3)
+            child = os.fork()
+            if child == 0:
+                os._exit(0)
+            print(os.waitpid(child, 0)[1]); thread.join()
+            """
+        )
+        self.assertEqual(done.stdout, "0\n")
+
+
+@unittest.skipUnless(SERVED, "a Python that is served")
+class Ways(VolumeTest):
+    """Ways to start an application."""
+
+    def setUp(self):
+        super().setUp()
+        self.library("library")
+        self.write(self.site / "app/__main__.py", "import library; print(library.instrumented)\n")
+
+    def test_as_a_module(self):
+        self.assertEqual(self.run_python("-m", "app").stdout, "True\n")
+
+    def test_as_an_archive(self):
+        archive = self.scratch / "app.pyz"
+        self.run_python("-m", "zipapp", self.site / "app", "--output", archive)
+        self.assertEqual(self.run_python(archive).stdout, "True\n")
+
+    def test_a_library_in_an_archive(self):
+        archive = self.scratch / "all.pyz"
+        for name in ("library", "library-2.1.dist-info"):
+            (self.site / name).rename(self.site / "app" / name)
+        self.run_python("-m", "zipapp", self.site / "app", "--output", archive)
+        self.assertEqual(self.run_python(archive).stdout, "True\n")
+
+    def test_with_a_subprocess(self):
+        code = "import subprocess, sys; print(subprocess.check_output([sys.executable, '-m', 'app'], text=True).strip())"
+        self.assertEqual(self.code(code).stdout, "True\n")
+
+    def test_without_the_environment(self):
+        for option in ("-E", "-I", "-S"):
+            done = self.run_python(option, "-c", "import sys; print('_prelit_bootstrap' in sys.modules)")
+            self.assertEqual(done.stdout, "False\n")
+
+    def test_under_a_reloader(self):
+        """As uvicorn does it: a child is spawned, ended with SIGTERM, and spawned again."""
+        self.write(
+            self.scratch / "reload.py",
+            """
+            import multiprocessing, os, signal, time
+            def serve(ready):
+                import library
+                ready.set()
+                time.sleep(30)
+            if __name__ == "__main__":
+                context = multiprocessing.get_context("spawn")
+                for _ in range(2):
+                    ready = context.Event()
+                    child = context.Process(target=serve, args=(ready,)); child.start()
+                    assert ready.wait(30); child.terminate(); child.join(30)
+                    assert child.exitcode == -signal.SIGTERM, child.exitcode
+            """,
+        )
+        self.run_python(self.scratch / "reload.py")
+        self.assertEqual([line.split()[1] for line in self.endings()], ["flush", "flush"])
+
+
+del os, subprocess, sys
