@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 /// Every address of this prefix is local, as those of pods would be. An endpoint of a Service must not be a loopback
-/// address, and nothing else can be reached here.
+/// address, and nothing else can be reached here. Tests run side by side: each takes the third number that no other has.
 pub const ADDRESSES: &str = "10.99.0.1/16";
 
 /// Says to the process that runs apart that it does.

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 /// Who sends good reviews, beside the API server.
-const FRIEND: Ipv4Addr = Ipv4Addr::new(10, 99, 3, 2);
+const FRIEND: Ipv4Addr = Ipv4Addr::new(10, 99, 21, 2);
 
 /// How long a good review may take while others do their worst: half of them, and each, since all share a machine that is
 /// busy. The API server waits for three seconds.
@@ -47,7 +47,7 @@ pub fn trials(ground: &Ground) -> Vec<Trial> {
 const REVIEWED: u16 = 200;
 
 fn no_answer_denies_a_pod(place: &Place) {
-    let webhook = Installation::start(&place.path(""), Controllers::None, "10.99.3.1");
+    let webhook = Installation::start(&place.path(""), Controllers::None, "10.99.21.1");
     webhook.welcome(place, "apps");
     let friend = Visitor::new(&webhook.control_plane, FRIEND, webhook.replica.address);
     Runtime::new().unwrap().block_on(async {
@@ -254,14 +254,14 @@ const FLOODS: [(&str, usize, Flood); 16] = [
 ];
 
 fn no_flood_keeps_reviews_waiting(place: &Place) {
-    let webhook = Installation::start(&place.path(""), Controllers::None, "10.99.3.3");
+    let webhook = Installation::start(&place.path(""), Controllers::None, "10.99.21.3");
     webhook.welcome(place, "apps");
     let friend = Visitor::new(&webhook.control_plane, FRIEND, webhook.replica.address);
     let runtime = Runtime::new().unwrap();
     // Who is hostile does not keep the friend from its work here, but for the machine that they share.
     let theirs = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     for (name, connections, flood) in FLOODS {
-        let pods = [[10, 99, 4, 1], [10, 99, 4, 2], [10, 99, 4, 3]].map(Ipv4Addr::from);
+        let pods = [[10, 99, 22, 1], [10, 99, 22, 2], [10, 99, 22, 3]].map(Ipv4Addr::from);
         let hostile: Vec<Visitor> = pods.into_iter().map(|pod| friend.at(pod)).collect();
         let mut under_way = JoinSet::new();
         for visitor in hostile.iter().cycle().take(connections) {

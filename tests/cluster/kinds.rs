@@ -41,7 +41,7 @@ const KINDS: [&str; 18] = [
 ];
 
 fn pods_are_what_is_rendered(place: &Place) {
-    let webhook = Installation::start(&place.path(""), Controllers::None, "10.99.6.1");
+    let webhook = Installation::start(&place.path(""), Controllers::None, "10.99.23.1");
     webhook.welcome(place, "kinds");
     let plain = workloads();
     let kinds: BTreeSet<&str> = plain.iter().filter_map(|workload| workload["kind"].as_str()).collect();

@@ -133,7 +133,7 @@ fn writes(control_plane: &ControlPlane) -> u64 {
 }
 
 fn resources_that_change_are_followed(place: &Place) {
-    let webhook = Installation::start(&place.path(""), Controllers::None, "10.99.7.1");
+    let webhook = Installation::start(&place.path(""), Controllers::None, "10.99.25.1");
     (0..NAMESPACES).for_each(|number| webhook.control_plane.namespace(&namespace(number)));
     webhook.welcome(place, &namespace(0));
     let last = RESOURCES - NAMESPACES;
@@ -222,7 +222,7 @@ fn pods_are_counted(place: &Place) {
         println!("{pods} pods in {:?}", begin.elapsed());
     });
     let begin = Instant::now();
-    let webhook = Installation::begin(control_plane, &place.path(""), "10.99.7.2");
+    let webhook = Installation::begin(control_plane, &place.path(""), "10.99.25.2");
     let ready = begin.elapsed();
     let expected = |number: usize| {
         let count =

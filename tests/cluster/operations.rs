@@ -151,7 +151,7 @@ fn a_life(place: &Place) {
     let arguments = ["create", "--output=jsonpath={.metadata.uid}", "-f", "-"];
     let uid = control_plane.kubectl(&arguments, &own.to_string()).stdout;
     // It listens on all addresses, so that it is reached from within and from without: at ports that no other test has.
-    let here = "10.99.7.1";
+    let here = "10.99.26.1";
     let ports = [WEBHOOK, HEALTH, METRICS].map(|port| port.to_string());
     let settings = [
         ("POD_UID", uid.as_str()),
@@ -274,7 +274,7 @@ fn telemetry_arrives(place: &Place) {
     let file = |name: &str| json!({ "path": place.path(name), "flush_interval": "50ms" });
     let pipeline = |to: &str| json!({ "receivers": ["otlp"], "exporters": [to] });
     let config = json!({
-        "receivers": { "otlp": { "protocols": { "http": { "endpoint": "10.99.8.9:4318" } } } },
+        "receivers": { "otlp": { "protocols": { "http": { "endpoint": "10.99.27.9:4318" } } } },
         "exporters": { "file/traces": file("traces.json"), "file/metrics": file("metrics.json") },
         "service": {
             "telemetry": { "metrics": { "level": "none" } },
@@ -285,11 +285,11 @@ fn telemetry_arrives(place: &Place) {
     let mut command = place.command("otelcol");
     command.arg("--config").arg(place.path("collector.yaml"));
     let mut collector = Process::start(&mut command, &place.path(""), "collector");
-    collector.wait_until("the collector listens", || TcpStream::connect("10.99.8.9:4318").is_ok());
+    collector.wait_until("the collector listens", || TcpStream::connect("10.99.27.9:4318").is_ok());
 
     let settings = [
         ("SELF_MONITORING_ENABLED", "true"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://10.99.8.9:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://10.99.27.9:4318"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20hunter2"),
         ("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test"),
         // What arrives then is what is sent at the end.
@@ -297,7 +297,7 @@ fn telemetry_arrives(place: &Place) {
         ("OTEL_METRIC_EXPORT_INTERVAL", "600000"),
         ("LOG_LEVEL", "trace"),
     ];
-    let here = "10.99.8.1";
+    let here = "10.99.27.1";
     let config = control_plane.kubeconfig_of("openlit", "openlit-operator");
     let mut replica = Replica::start_with(&config, &settings, &place.path(""), "replica-1", here);
     endpoints(&control_plane, &[here]);
@@ -383,17 +383,17 @@ fn resident(process: &Process) -> u64 {
 
 fn a_collector_that_hangs(place: &Place) {
     let control_plane = installed(place);
-    let collector = TcpListener::bind("10.99.9.9:4318").unwrap();
+    let collector = TcpListener::bind("10.99.28.9:4318").unwrap();
     let held = std::thread::spawn(move || collector.incoming().map_while(Result::ok).take(64).collect::<Vec<_>>());
     let settings = [
         ("SELF_MONITORING_ENABLED", "true"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://10.99.9.9:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://10.99.28.9:4318"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "20000"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
         ("OTEL_BSP_SCHEDULE_DELAY", "100"),
         ("LOG_LEVEL", "info"),
     ];
-    let here = "10.99.9.1";
+    let here = "10.99.28.1";
     let config = control_plane.kubeconfig_of("openlit", "openlit-operator");
     let mut replica = Replica::start_with(&config, &settings, &place.path(""), "replica-1", here);
     replica.wait_until_ready();

@@ -36,7 +36,7 @@ fn a_version_that_is_not_told(place: &Place) {
     let patch = format!("[{{\"op\": \"remove\", \"path\": \"/rules/{index}\"}}]");
     control_plane.kubectl(&["patch", "clusterrole", "openlit-operator", "--type=json", "--patch", &patch], "");
     super::process::wait_until("nobody grants it", || version() == "no");
-    let mut replica = Replica::start(&control_plane, &place.path(""), "replica", "10.99.6.1");
+    let mut replica = Replica::start(&control_plane, &place.path(""), "replica", "10.99.24.1");
     replica.wait_until_ready();
     let registered = ["get", "mutatingwebhookconfiguration", "openlit-instrumentation-webhook", "--output=yaml"];
     let registered = control_plane.kubectl(&registered, "").stdout;

@@ -22,7 +22,7 @@ pub fn trials(ground: &Ground) -> Vec<Trial> {
 /// The outputs of all golden folders, and bare pods of their templates: a server-side dry run gives the same with and
 /// without the webhook. So do the workloads of `testdata/cluster`, which have no difference once they are applied.
 fn a_dry_run_changes_nothing(place: &Place) {
-    let webhook = Installation::start(&place.path(""), Controllers::None, "10.99.8.1");
+    let webhook = Installation::start(&place.path(""), Controllers::None, "10.99.29.1");
     webhook.control_plane.namespace(LEFT_ALONE);
     webhook.welcome(place, "synced");
     let workloads: Vec<Value> = outputs().into_iter().map(|(_, object)| object).collect();
@@ -98,7 +98,7 @@ fn dry_run(place: &Place, objects: &[Value], namespace: &str) -> Vec<Value> {
 
 /// Debug, scale, patch, evict, bind and delete: the webhook is asked of none of it.
 fn pods_that_are_there_stay_as_they_are(place: &Place) {
-    let webhook = Installation::start(&place.path(""), Controllers::None, "10.99.8.2");
+    let webhook = Installation::start(&place.path(""), Controllers::None, "10.99.29.2");
     webhook.welcome(place, "there");
     place.out("kubectl create -f probe.json && kubectl create deployment scaled --image=python:3.11");
     let pod = || serde_json::from_str::<Value>(&place.out("kubectl get pod probe --output=json")).unwrap();
