@@ -1,7 +1,7 @@
 //! The pods of the webhook, and what a kubelet and the controllers of a cluster do for them: what has ended is started
 //! again or replaced, and what is not ready leaves the `EndpointSlice`. No sooner than they do it: a kubelet hears within a
-//! second that a container has ended, and asks each of ours every other second whether it is ready (`readinessProbe` in
-//! `deploy/webhook/base`).
+//! second that a container has ended, and asks ours every other second whether it is ready. That a pod was deleted is found
+//! out in the second way too, which is later than controllers know it.
 
 use super::super::replicas::{Replica, get, slice};
 use super::client::{APPLIED, Client};
