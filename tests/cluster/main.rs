@@ -67,7 +67,9 @@ use place::Place;
 use tools::Tools;
 
 fn main() {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // They wait, for programs to start and for certificates to be renewed, more than they work.
+    arguments.test_threads = arguments.test_threads.or(Some(4));
     let ground = Ground { apart: apart::enter(), tools: Tools::find() };
     let modules: &[fn(&Ground) -> Vec<Trial>] = &[
         harness::trials,
