@@ -71,7 +71,10 @@ impl Line {
         let config = config.with_root_certificates(roots).with_no_client_auth();
         let name = "openlit-webhook-service.openlit.svc".try_into().unwrap();
         let connection = ClientConnection::new(Arc::new(config), name).unwrap();
-        Line(BufReader::new(StreamOwned::new(connection, TcpStream::connect((address, port)).unwrap())))
+        let stream = TcpStream::connect((address, port)).unwrap();
+        // Or each request waits for the acknowledgement of the last answer.
+        stream.set_nodelay(true).unwrap();
+        Line(BufReader::new(StreamOwned::new(connection, stream)))
     }
 
     fn send(&mut self, text: &str) {
