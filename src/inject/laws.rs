@@ -177,8 +177,8 @@ fn without_nothing(json: Json) -> Json {
 }
 
 fn patched(object: &Json, edits: &[Edit]) -> Json {
-    let operations = to_json_patch(&Value::from(object), edits).unwrap();
-    let patch: json_patch::Patch = serde_json::from_value(json!(operations)).unwrap();
+    let patch = to_json_patch(&Value::from(object), edits).unwrap();
+    let patch: json_patch::Patch = serde_json::from_slice(&patch).unwrap();
     let mut object = object.clone();
     json_patch::patch(&mut object, &patch).unwrap();
     object

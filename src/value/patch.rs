@@ -1,28 +1,31 @@
-//! Edits as a JSON patch (RFC 6902), which is how an admission webhook answers.
+//! Edits as a JSON patch (RFC 6902), which is how an admission webhook answers. It is written as text while the value is
+//! walked: a review has no time for a tree of operations.
 
 use super::edit::{EditError, EditTree};
 use super::{Edit, Path, Step, Value};
 use serde::Serialize;
 
-/// One operation of a patch. It borrows what is added: a review has no time for copies.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Operation<'e> {
-    op: &'static str,
-    path: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<New<'e>>,
+/// The JSON patch that does to the JSON of `value` what `edits` do to `value`, in an order in which no operation moves
+/// the target of a later one.
+///
+/// # Errors
+/// When an edit does not fit the value.
+pub fn to_json_patch(value: &Value<'_>, edits: &[Edit]) -> Result<Vec<u8>, EditError> {
+    let mut patch = Patch { json: Vec::with_capacity(4096), pointer: String::with_capacity(128) };
+    patch.json.push(b'[');
+    patch.edit(value, &EditTree::new(edits), Place::Root)?;
+    patch.json.push(b']');
+    Ok(patch.json)
 }
 
-/// What an operation puts somewhere.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(untagged)]
-enum New<'e> {
-    Borrowed(&'e Value<'static>),
-    Items(Vec<&'e Value<'static>>),
-    Made(Value<'static>),
+/// A patch in the making.
+struct Patch {
+    json: Vec<u8>,
+    /// Where the next operation is carried out.
+    pointer: String,
 }
 
-/// Where an operation is carried out: the steps from the last to the first.
+/// Where a value stands: the steps from the last to the first.
 #[derive(Clone, Copy)]
 enum Place<'p> {
     Root,
@@ -31,107 +34,107 @@ enum Place<'p> {
 }
 
 impl Place<'_> {
-    fn pointer(&self) -> String {
-        let mut pointer = String::with_capacity(64);
-        self.write(&mut pointer);
-        pointer
-    }
-
-    fn write(&self, pointer: &mut String) {
-        match self {
-            Place::Root => {}
-            Place::Key(above, key) => {
-                above.write(pointer);
-                Step::write_key(key, pointer);
-            }
-            Place::Index(above, index) => {
-                above.write(pointer);
-                Step::write_index(*index, pointer);
-            }
-        }
-    }
-
-    fn path(&self) -> Path {
+    fn path(self) -> Path {
         match self {
             Place::Root => Path::ROOT,
-            Place::Key(above, key) => above.path().key((*key).to_owned()),
-            Place::Index(above, index) => above.path().index(*index),
+            Place::Key(above, key) => above.path().key(key.to_owned()),
+            Place::Index(above, index) => above.path().index(index),
         }
     }
 }
 
-/// The operations that do to the JSON of `value` what `edits` do to `value`, in an order in which
-/// no operation moves the target of a later one.
-///
-/// # Errors
-/// When an edit does not fit the value.
-pub fn to_json_patch<'e>(value: &Value<'_>, edits: &'e [Edit]) -> Result<Vec<Operation<'e>>, EditError> {
-    let mut operations = Vec::with_capacity(edits.len());
-    write(value, &EditTree::new(edits), Place::Root, &mut operations)?;
-    Ok(operations)
-}
-
-fn write<'e>(
-    value: &Value<'_>,
-    tree: &EditTree<'e>,
-    at: Place<'_>,
-    operations: &mut Vec<Operation<'e>>,
-) -> Result<(), EditError> {
-    let add = |at: Place<'_>, new| Operation { op: "add", path: at.pointer(), value: Some(new) };
-    let replace = |new| Operation { op: "replace", path: at.pointer(), value: Some(new) };
-    let remove = |at: Place<'_>| Operation { op: "remove", path: at.pointer(), value: None };
-    match value {
-        value if value.is_null() => operations.push(replace(make(tree, at)?)),
-        Value::Scalar(scalar) => {
-            let new = super::edit::apply_tree(Value::Scalar(scalar.clone()), tree, &at.path())?;
-            operations.push(replace(New::Made(new.into_owned())));
-        }
-        // From the last item to the first: what is inserted or deleted moves only what is done already.
-        Value::List(items) => {
-            if tree.inserts.keys().any(|index| *index > items.len()) {
-                return Err(EditError {
-                    at: at.path(),
-                    problem: "the list is shorter than where something is to be put",
-                });
+impl Patch {
+    fn edit(&mut self, value: &Value<'_>, tree: &EditTree<'_>, at: Place<'_>) -> Result<(), EditError> {
+        let wrong = |problem| Err(EditError { at: at.path(), problem });
+        match value {
+            value if value.is_null() => self.make("replace", tree, at),
+            Value::Scalar(scalar) => {
+                let new = super::edit::apply_tree(Value::Scalar(scalar.clone()), tree, &at.path())?;
+                self.operation("replace", Some(&new));
+                Ok(())
             }
-            for index in (0..=items.len()).rev() {
-                let below = Place::Index(&at, index);
-                if let (Some(item), Some(child)) = (items.get(index), tree.child(&Step::Index(index))) {
-                    if child.delete {
-                        operations.push(remove(below));
-                    } else {
-                        write(item, child, below, operations)?;
+            // From the last item to the first: what is inserted or deleted moves only what is done already.
+            Value::List(items) => {
+                if tree.inserts.keys().any(|index| *index > items.len()) {
+                    return wrong("the list is shorter than where something is to be put");
+                }
+                for index in (0..=items.len()).rev() {
+                    let (child, inserts) = (tree.child(&Step::Index(index)), tree.inserts.get(&index));
+                    if child.is_none() && inserts.is_none() {
+                        continue;
                     }
+                    self.down(Place::Index(&at, index), |patch, below| {
+                        match (items.get(index), child) {
+                            (Some(_), Some(child)) if child.delete => patch.operation("remove", None::<()>),
+                            (Some(item), Some(child)) => patch.edit(item, child, below)?,
+                            _ => {}
+                        }
+                        for new in inserts.into_iter().flatten().rev() {
+                            patch.operation("add", Some(new));
+                        }
+                        Ok(())
+                    })?;
                 }
-                for new in tree.inserts.get(&index).into_iter().flatten().rev() {
-                    operations.push(add(below, New::Borrowed(new)));
-                }
+                Ok(())
             }
-        }
-        Value::Map(map) => {
-            for (step, child) in &tree.below {
-                let Step::Key(key) = step else {
-                    return Err(EditError { at: at.path(), problem: "a list was expected, a map stands there" });
-                };
-                let below = Place::Key(&at, key);
-                match map.get(key) {
-                    Some(_) if child.delete => operations.push(remove(below)),
-                    Some(value) => write(value, child, below, operations)?,
-                    None => operations.push(add(below, make(child, below)?)),
+            Value::Map(map) => {
+                for (step, child) in &tree.below {
+                    let Step::Key(key) = step else { return wrong("a list was expected, a map stands there") };
+                    self.down(Place::Key(&at, key), |patch, below| match map.get(key) {
+                        Some(_) if child.delete => {
+                            patch.operation("remove", None::<()>);
+                            Ok(())
+                        }
+                        Some(value) => patch.edit(value, child, below),
+                        None => patch.make("add", child, below),
+                    })?;
                 }
-            }
-            for (key, value) in &tree.adds {
-                operations.push(add(Place::Key(&at, key), New::Borrowed(value)));
+                for (key, value) in &tree.adds {
+                    self.down(Place::Key(&at, key), |patch, _| patch.operation("add", Some(value)));
+                }
+                Ok(())
             }
         }
     }
-    Ok(())
-}
 
-/// What stands where nothing did. Most of it are lists of what is inserted, which need not be copied.
-fn make<'e>(tree: &EditTree<'e>, at: Place<'_>) -> Result<New<'e>, EditError> {
-    if tree.is_new_list() {
-        return Ok(New::Items(tree.inserts.values().flatten().copied().collect()));
+    /// Puts what is asked for where nothing stands. Most of it are lists of what is inserted, which need not be copied.
+    fn make(&mut self, operation: &str, tree: &EditTree<'_>, at: Place<'_>) -> Result<(), EditError> {
+        if tree.is_new_list() {
+            let items: Vec<_> = tree.inserts.values().flatten().collect();
+            self.operation(operation, Some(items));
+        } else {
+            self.operation(operation, Some(tree.make(&at.path())?));
+        }
+        Ok(())
     }
-    tree.make(&at.path()).map(New::Made)
+
+    /// Works one step further down.
+    fn down<T>(&mut self, place: Place<'_>, work: impl FnOnce(&mut Self, Place<'_>) -> T) -> T {
+        let above = self.pointer.len();
+        match place {
+            Place::Root => {}
+            Place::Key(_, key) => Step::write_key(key, &mut self.pointer),
+            Place::Index(_, index) => Step::write_index(index, &mut self.pointer),
+        }
+        let done = work(self, place);
+        self.pointer.truncate(above);
+        done
+    }
+
+    /// Writes an operation on the place that the pointer names.
+    fn operation(&mut self, operation: &str, value: Option<impl Serialize>) {
+        if self.json.len() > 1 {
+            self.json.push(b',');
+        }
+        self.json.extend_from_slice(br#"{"op":""#);
+        self.json.extend_from_slice(operation.as_bytes());
+        self.json.extend_from_slice(br#"","path":"#);
+        // What is written to memory, with text as keys, does not fail.
+        let _infallible = serde_json::to_writer(&mut self.json, &self.pointer);
+        if let Some(value) = value {
+            self.json.extend_from_slice(br#","value":"#);
+            let _infallible = serde_json::to_writer(&mut self.json, &value);
+        }
+        self.json.push(b'}');
+    }
 }

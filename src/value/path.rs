@@ -80,18 +80,6 @@ impl Path {
         let (last, rest) = self.0.split_last()?;
         Some((Path(rest.to_vec()), last))
     }
-
-    /// The path as a JSON pointer (RFC 6901).
-    pub fn to_pointer(&self) -> String {
-        let mut pointer = String::new();
-        for step in &self.0 {
-            match step {
-                Step::Key(key) => Step::write_key(key, &mut pointer),
-                Step::Index(index) => Step::write_index(*index, &mut pointer),
-            }
-        }
-        pointer
-    }
 }
 
 impl FromIterator<Step> for Path {

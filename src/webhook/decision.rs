@@ -135,9 +135,9 @@ pub fn decide(engine: &Engine, request: &Request<'_>) -> Decision {
     let selected_by = verdict.selected_by.clone();
     let owner = Owner::of(&pod);
     match &verdict.work {
-        Work::Inject(edits) => match to_json_patch(&pod, edits).map(|patch| serde_json::to_vec(&patch)) {
-            Ok(Ok(patch)) => Decision { outcome: Outcome::Injected, selected_by, patch, findings, owner },
-            Ok(Err(_)) | Err(_) => Decision::failed(),
+        Work::Inject(edits) => match to_json_patch(&pod, edits) {
+            Ok(patch) => Decision { outcome: Outcome::Injected, selected_by, patch, findings, owner },
+            Err(_) => Decision::failed(),
         },
         // An injection is needed for the others.
         Work::Nothing | Work::Remove(_) | Work::Renew(_) => {

@@ -211,8 +211,7 @@ impl Subject<'_> {
                 continue;
             }
             let patch = to_json_patch(&value, &edits).expect("the plan fits the value");
-            let operations: json_patch::Patch =
-                serde_json::from_value(serde_json::json!(patch)).expect("what we write is a JSON patch");
+            let operations: json_patch::Patch = serde_json::from_slice(&patch).expect("what we write is a JSON patch");
             let mut ours = value.to_json();
             json_patch::patch(&mut ours, &operations).expect("the patch applies to the value");
             let Ok(edited) = Tree::parse(after) else { panic!("the edited text does not parse\n{after}") };
