@@ -215,7 +215,7 @@ impl Known {
     }
 
     fn put(&mut self, by: usize, object: &DynamicObject) -> Id {
-        let mut found = found(object);
+        let mut found = found(object, &self.settings);
         let id = found.id.clone();
         let before = self.found.remove(&id).filter(|before| before.found.content == found.content);
         let prepared = if let Some(before) = before {
@@ -247,7 +247,7 @@ fn id(object: &DynamicObject) -> Id {
 }
 
 /// Reads a resource as every other door does.
-pub(super) fn found(object: &DynamicObject) -> Found {
+pub(super) fn found(object: &DynamicObject, settings: &Settings) -> Found {
     let json = serde_json::to_value(object).unwrap_or_default();
     Found {
         id: id(object),
@@ -255,7 +255,7 @@ pub(super) fn found(object: &DynamicObject) -> Found {
         version: object.resource_version().unwrap_or_default(),
         generation: object.metadata.generation,
         status: json.get("status").and_then(|status| AutoInstrumentationStatus::deserialize(status).ok()),
-        content: resource::read(&Value::from(&json)).map(Arc::new),
+        content: resource::read_for(&Value::from(&json), settings).map(Arc::new),
     }
 }
 
