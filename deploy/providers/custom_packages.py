@@ -11,7 +11,8 @@ import sys
 import tempfile
 from importlib import metadata
 
-FOLDER = "custom"
+# It has a dash, so that no import finds the folder itself.
+FOLDER = "custom-packages"
 COMPILED = (".so", ".pyd", ".dylib")
 
 

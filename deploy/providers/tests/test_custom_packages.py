@@ -74,7 +74,7 @@ class Install(unittest.TestCase):
         return done.stderr
 
     def there(self):
-        custom = self.target / "custom"
+        custom = self.target / "custom-packages"
         return sorted(str(path.relative_to(custom)) for path in custom.rglob("*.py"))
 
     def refused(self, *arguments):
@@ -88,7 +88,7 @@ class Install(unittest.TestCase):
         self.wheel("other", {"other.py": ""})
         self.run_it("--", "mine>=1.0,<2")
         self.assertEqual(self.there(), ["mine/__init__.py", "other.py", "sitecustomize.py"])
-        for path in [self.target / "custom", *self.target.glob("custom/**/*")]:
+        for path in [self.target / "custom-packages", *self.target.glob("custom-packages/**/*")]:
             self.assertEqual(path.stat().st_mode & 0o555, 0o555 if path.is_dir() else 0o444, path)
 
     def test_without_what_it_depends_on(self):
@@ -112,7 +112,7 @@ class Install(unittest.TestCase):
             self.wheel("fast", files, pure=pure)
             line = self.refused("--", "mine")
             self.assertIn("customPackages: fast 1.0: packages with compiled parts must be in the application's own image", line)
-            self.assertFalse((self.target / "custom").exists())
+            self.assertFalse((self.target / "custom-packages").exists())
 
     def test_a_source_distribution_becomes_a_pure_wheel(self):
         made = io.BytesIO()
@@ -141,11 +141,11 @@ class Found(VolumeTest):
     def setUp(self):
         super().setUp()
         self.library("library")
-        self.write(self.volume / "custom/custom_module.py", "whose = 'the user'\n")
+        self.write(self.volume / "custom-packages/custom_module.py", "whose = 'the user'\n")
 
     @unittest.skipUnless(SERVED, "a Python that is served")
     def test_after_everything_else(self):
-        custom = self.volume / "custom"
+        custom = self.volume / "custom-packages"
         self.assertEqual(self.code(self.CODE).stdout, f"the user {custom}\n")
         self.write(self.volume / "prelit-packages/some-folder/custom_module.py", "whose = 'ours'\n")
         self.assertEqual(self.code(self.CODE).stdout, f"ours {custom}\n")
@@ -155,8 +155,9 @@ class Found(VolumeTest):
     @unittest.skipUnless(SERVED, "a Python that is served")
     def test_what_it_brings_is_not_the_applications(self):
         """A child of `spawn` begins with its parent's sys.path."""
-        self.write(self.volume / "custom/opentelemetry_api-1.20.0.dist-info/METADATA", "Name: opentelemetry-api\n")
-        code = f"import sys; sys.path.append({str(self.volume / 'custom')!r}); import library; print(library.instrumented)"
+        custom = self.volume / "custom-packages"
+        self.write(custom / "opentelemetry_api-1.20.0.dist-info/METADATA", "Name: opentelemetry-api\n")
+        code = f"import sys; sys.path.append({str(custom)!r}); import library; print(library.instrumented)"
         self.assertEqual(self.code(code).stdout, "True\n")
 
     def test_not_before_a_library_is_imported(self):

@@ -17,7 +17,7 @@ except ImportError:  # no threads
 VOLUME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PACKAGES = os.path.join(VOLUME, "prelit-packages")
 # What the user asked for beside: pure Python, and found after everything else.
-CUSTOM = os.path.join(VOLUME, "custom")
+CUSTOM = os.path.join(VOLUME, "custom-packages")
 
 # Never held while anything is imported: an import may wait for another thread's.
 _lock = allocate_lock()
