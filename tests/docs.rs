@@ -211,6 +211,7 @@ fn only_before(reason: Reason) -> bool {
             template: String::new(),
             container: String::new(),
             selected_by: None,
+            init_image: None,
             state,
             reason: None,
             detail: String::new(),

@@ -4,10 +4,13 @@
     INSTRUMENTATION_PROVIDER   whose; by default `openlit`, or the one that the image has
     TARGET_PATH                the volume; by default /instrumentation-packages
 
+Arguments are the user's own packages, as pip takes them (`-- PACKAGE...`), and are installed when ours are in place.
+
 The packages are in `/instrumentations/PROVIDER`, with a manifest of their sizes and digests. All of them are written
 beside their place, compared with the manifest, and moved into place; `sitecustomize.py`, without which no Python takes
 notice of the rest, comes last. So a run that was killed or found the volume full leaves nothing that could be taken for
-complete. It says one line, writes nowhere else, and exits with 1 when anything is not as it should be.
+complete. It says one line (and pip what it has to say), writes nowhere else, and exits with 1 when anything is not as it
+should be.
 
 Needs Python 3.8 or later; any user, and a root that may be read-only.
 """
@@ -37,6 +40,15 @@ def main():
         target = os.environ.get("TARGET_PATH") or "/instrumentation-packages"
         files = manifest_of(source)
         total = install(source, files, target)
+        spent = time.monotonic() - started
+        what = f"{os.path.basename(source)}: {len(files)} files, {total / 1e6:.0f} MB in {spent:.1f} s"
+        print(f"setup-instrumentation: {what} to {target}", flush=True)
+        if sys.argv[1:]:
+            import custom_packages
+
+            wrong = custom_packages.install(sys.argv[1:], target, SCRATCH)
+            if wrong:
+                raise Failure(wrong)
     except Failure as failure:
         print(f"setup-instrumentation: {failure}", file=sys.stderr)
         return 1
@@ -44,9 +56,6 @@ def main():
         name = f" ({error.filename})" if error.filename else ""
         print(f"setup-instrumentation: {error.strerror or error}{name}", file=sys.stderr)
         return 1
-    spent = time.monotonic() - started
-    name = os.path.basename(source)
-    print(f"setup-instrumentation: {name}: {len(files)} files, {total / 1e6:.0f} MB in {spent:.1f} s to {target}")
     return 0
 
 

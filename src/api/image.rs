@@ -1,5 +1,7 @@
 //! The parts of an image's name. Knows nothing of what images hold.
 
+use super::names;
+
 /// An image's name in parts: `[registry/]path[:tag][@digest]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Image<'i> {
@@ -45,6 +47,11 @@ impl<'i> Image<'i> {
     /// Whether the name has a tag or a digest.
     pub fn has_tag_or_digest(&self) -> bool {
         self.tag.is_some() || self.digest.is_some()
+    }
+
+    /// Whether it is one of the published init images, by its repository.
+    pub fn is_published(&self) -> bool {
+        [names::IMAGE_OPENLIT, names::IMAGE_OPENINFERENCE, names::IMAGE_OPENLLMETRY].contains(&self.repository)
     }
 
     /// The last part of the path: `python` of `docker.io/library/python:3.11`.

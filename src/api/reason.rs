@@ -91,7 +91,7 @@ reasons! {
     NotPython, "not-python", Info, "the container is known not to run Python", "openlit.io/container-languages: <name>:python if that is wrong";
     LanguageUnknown, "language-unknown", Info, "nothing tells which of several containers runs Python", "name it: openlit.io/container-languages: <name>:python";
     NotDetected, "not-detected", Info, "nothing tells that the container runs Python, and detection is strict", "name it: openlit.io/container-languages: <name>:python";
-    IncompatiblePython, "incompatible-python", Warning, "the published init image holds packages for CPython 3.11 on glibc, and the container runs another", "use python:3.11 (not alpine), a customInitImage for it, or openlit.io/inject-python: \"true\"";
+    IncompatiblePython, "incompatible-python", Warning, "the init image holds no packages for the Python that the container runs", "use a Python that is served, or an init image that serves this one (Prelit's by OPENLIT_INIT_IMAGES, or a customInitImage); openlit.io/inject-python: \"true\" injects all the same";
     NameConflict, "name-conflict", Finding, "a volume, mount path or init container that is not ours already has our name", "rename it";
     ConfigurationWarning, "configuration-warning", Warning, "the AutoInstrumentation is valid, and has something that is probably not meant", "look at the field that is named";
     SelectsNothing, "selects-nothing", Warning, "the AutoInstrumentation was given for these manifests and selects none of their pod templates", "look at its selector and namespace, and at the labels of the pod templates";
@@ -110,6 +110,7 @@ reasons! {
     DuplicateVariable, "duplicate-variable", Warning, "a variable stands twice; the last one counts", "remove one";
     SecretInManifest, "secret-in-manifest", Strict, "otlp.headers is a literal, and a secret does not belong in Git", "use otlp.headersFrom.secretKeyRef";
     PackagesWithoutDependencies, "packages-without-dependencies", Note, "customPackages are installed without their dependencies, since they come before the application's own packages", "list what they need, or set noDeps: false";
+    PurePackagesOnly, "pure-packages-only", Note, "customPackages are installed by the init image's Python for whichever Python the container runs, so they and what they depend on must be pure Python: otherwise the init container fails and names the package", "install packages with compiled parts in the application's own image; noDeps: true leaves out what it has";
     PackagesUnderMesh, "packages-under-mesh", Note, "customPackages are downloaded by an init container whose traffic a mesh captures", "exclude the init container's traffic, or build an image";
     HostNetworkDns, "host-network-dns", Note, "a pod on the host's network with dnsPolicy ClusterFirst cannot resolve names of the cluster", "set dnsPolicy: ClusterFirstWithHostNet";
     ImmutableTemplate, "immutable-template", Note, "the template of a Job or Pod cannot be changed in the cluster once it is applied", "delete and create it anew";

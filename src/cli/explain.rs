@@ -6,7 +6,7 @@ use super::pass::Keep;
 use super::style::{Style, plain};
 use super::{Exit, Talk, doors, options};
 use crate::api::{Reason, Severity};
-use crate::render::report::{self, Gate, Report, Row, State};
+use crate::render::report::{self, Gate, InitImage, Report, Row, State};
 use crate::render::{Action, Failures};
 use std::fmt::Write;
 
@@ -29,6 +29,7 @@ pub fn run(arguments: &Explain, talk: Talk) -> Result<Exit, Failures> {
 }
 
 const HEAD: [&str; 6] = ["WORKLOAD", "CONTAINER", "WHERE", "SELECTED BY", "STATE", "REASON"];
+const IMAGES: [&str; 3] = ["SELECTED BY", "INIT IMAGE", "PACKAGES FOR"];
 
 /// The table, and below it what is to be known about what stands in it.
 fn table(report: &Report, style: Style) -> String {
@@ -38,21 +39,18 @@ fn table(report: &Report, style: Style) -> String {
     let mut out = String::new();
     if !report.rows.is_empty() {
         let rows: Vec<[String; 6]> = report.rows.iter().map(cells).collect();
-        let width = |column: usize| {
-            let cells = rows.iter().map(|row| row[column].chars().count());
-            cells.chain([HEAD[column].len()]).max().unwrap_or(0)
-        };
-        let widths: [usize; 6] = std::array::from_fn(width);
-        line(&mut out, &HEAD.map(str::to_owned), &widths, |_, cell| style.bold(cell));
-        for (row, cells) in report.rows.iter().zip(&rows) {
-            line(&mut out, cells, &widths, |column, cell| match (column, row.state) {
-                (4, State::Injected | State::Current) => style.green(cell),
-                (4, State::Stale | State::Removed) => style.yellow(cell),
-                (4, State::Edited) => style.red(cell),
-                (4, State::Skipped) => style.dim(cell),
-                _ => cell.to_owned(),
-            });
-        }
+        columns(&mut out, HEAD, &rows, style, |row, column, cell| match (column, report.rows[row].state) {
+            (4, State::Injected | State::Current) => style.green(cell),
+            (4, State::Stale | State::Removed) => style.yellow(cell),
+            (4, State::Edited) => style.red(cell),
+            (4, State::Skipped) => style.dim(cell),
+            _ => cell.to_owned(),
+        });
+    }
+    let images = init_images(report);
+    if !images.is_empty() {
+        out.push('\n');
+        columns(&mut out, IMAGES, &images, style, |_, _, cell| cell.to_owned());
     }
     let remarks = Report { remarks: report.remarks.clone(), ..Report::default() };
     let remarks = text::items(&remarks.items(Gate::Check), |_| true, style);
@@ -92,7 +90,46 @@ fn why(row: &Row) -> Option<Reason> {
     if row.state == State::Injected { row.reason } else { row.reason_for(Gate::Check) }
 }
 
-fn line(out: &mut String, cells: &[String; 6], widths: &[usize; 6], paint: impl Fn(usize, &str) -> String) {
+/// The init image of each configuration that selects something, and the Pythons that it serves.
+fn init_images(report: &Report) -> Vec<[String; 3]> {
+    let mut images: Vec<[String; 3]> = Vec::new();
+    for row in &report.rows {
+        let Some(InitImage { reference, packages }) = &row.init_image else { continue };
+        let serves = packages.pythons().map_or_else(|| "not known".to_owned(), |pythons| pythons.to_string());
+        let by = row.selected_by.as_deref().unwrap_or_default();
+        let image = [plain(by).into_owned(), plain(reference).into_owned(), serves];
+        if !images.contains(&image) {
+            images.push(image);
+        }
+    }
+    images
+}
+
+/// A head and rows, in columns that stand below each other.
+fn columns<const N: usize>(
+    out: &mut String,
+    head: [&str; N],
+    rows: &[[String; N]],
+    style: Style,
+    paint: impl Fn(usize, usize, &str) -> String,
+) {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([head[column].len()]).max().unwrap_or(0)
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    line(out, &head.map(str::to_owned), &widths, |_, cell| style.bold(cell));
+    for (row, cells) in rows.iter().enumerate() {
+        line(out, cells, &widths, |column, cell| paint(row, column, cell));
+    }
+}
+
+fn line<const N: usize>(
+    out: &mut String,
+    cells: &[String; N],
+    widths: &[usize; N],
+    paint: impl Fn(usize, &str) -> String,
+) {
     for (column, cell) in cells.iter().enumerate() {
         out.push_str(&paint(column, cell));
         if column + 1 < cells.len() {
@@ -138,6 +175,14 @@ mod tests {
         // The columns stand below each other.
         let column = rows[0].find("STATE").unwrap();
         assert!(rows[1..7].iter().all(|row| row.as_bytes()[column - 1] == b' ' && row.as_bytes()[column] != b' '));
+    }
+
+    #[test]
+    fn each_init_image_says_once_which_pythons_it_serves() {
+        let text = table(&sample(), Style::PLAIN);
+        let at = text.lines().position(|line| line == "SELECTED BY  INIT IMAGE  PACKAGES FOR").unwrap();
+        let rows: Vec<&str> = text.lines().skip(at + 1).take_while(|line| !line.is_empty()).collect();
+        assert_eq!(rows, ["label        i:1         CPython 3.11 (glibc)"]);
     }
 
     #[test]

@@ -1,24 +1,55 @@
-//! Whether the packages of an init image can run in a container's Python: data per init image.
+//! Whether the packages of an init image can run in a container's Python: data per kind of image.
 //!
 //! | the container's image is named | and its tag says | then |
 //! |---|---|---|
-//! | `python` | another version than the packages' | it differs |
-//! | `python` | `alpine` (musl) | it differs |
-//! | `python` | the packages' version | it fits |
+//! | `python` | a version that is not served | it differs |
+//! | `python` | a free-threaded build (`3.13t`) | it differs |
+//! | `python` | `alpine`, and musl is not served | it differs |
+//! | `python` | a version that is served | it fits |
 //! | `pypy` | whatever | it differs: the packages are `CPython`'s |
 //! | anything else, or the tag says nothing | | unknown |
 
-use super::configuration::Configuration;
+use super::configuration::{InitImage, Packages};
 use crate::api::image::Image;
+use std::fmt;
+use std::ops::RangeInclusive;
 
-/// What an init image's packages are made for.
-struct Packages {
-    /// The version of `CPython`.
-    version: (u32, u32),
+/// The Pythons that packages are made for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pythons {
+    /// Minor versions of `CPython` 3.
+    minors: RangeInclusive<u32>,
+    /// Whether musl is served, beside glibc.
+    musl: bool,
 }
 
-/// The published images: `CPython` 3.11 on glibc, all three (D65).
-const PUBLISHED: Packages = Packages { version: (3, 11) };
+/// The published images, all three (D65).
+const PUBLISHED: Pythons = Pythons { minors: 11..=11, musl: false };
+/// Those that `deploy/providers` builds.
+const PRELIT: Pythons = Pythons { minors: 9..=14, musl: true };
+
+impl Packages {
+    /// The Pythons that they serve; none where that is not known.
+    pub fn pythons(self) -> Option<Pythons> {
+        match self {
+            Packages::Published => Some(PUBLISHED),
+            Packages::Prelit => Some(PRELIT),
+            Packages::Unknown => None,
+        }
+    }
+}
+
+/// `CPython 3.9 to 3.14 (glibc, musl)`
+impl fmt::Display for Pythons {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, last) = (self.minors.start(), self.minors.end());
+        write!(f, "CPython 3.{first}")?;
+        if last != first {
+            write!(f, " to 3.{last}")?;
+        }
+        f.write_str(if self.musl { " (glibc, musl)" } else { " (glibc)" })
+    }
+}
 
 /// Whether the packages fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,20 +62,22 @@ pub enum Fit {
     Unknown(String),
 }
 
-/// Whether the packages of the configuration's init image fit a container's image.
-pub fn fit(image: &Image<'_>, configuration: &Configuration) -> Fit {
-    if !configuration.published_image {
-        return Fit::Unknown(format!("what {} holds is not known", configuration.init_image));
-    }
+/// Whether the packages of an init image fit a container's image.
+pub fn fit(image: &Image<'_>, InitImage { reference, packages }: &InitImage) -> Fit {
+    let Some(pythons) = packages.pythons() else {
+        return Fit::Unknown(format!("what {reference} holds is not known"));
+    };
+    let no = |what: String| Fit::No(format!("{what}; the init image serves {pythons}"));
     let tag = image.tag.unwrap_or_default();
     match image.name() {
-        "pypy" => Fit::No("the image is PyPy".to_owned()),
-        "python" if tag.split('-').any(|word| word.starts_with("alpine")) => {
-            Fit::No(format!("the tag {tag} is Alpine, which has musl in place of glibc"))
+        "pypy" => no("the image is PyPy".to_owned()),
+        "python" if !pythons.musl && tag.split('-').any(|word| word.starts_with("alpine")) => {
+            no(format!("the tag {tag} is Alpine, which has musl in place of glibc"))
         }
         "python" => match version(tag) {
-            Some(version) if version == PUBLISHED.version => Fit::Yes,
-            Some((major, minor)) => Fit::No(format!("the tag {tag} is Python {major}.{minor}")),
+            Some(_) if is_free_threaded(tag) => no(format!("the tag {tag} is a free-threaded Python")),
+            Some((3, minor)) if pythons.minors.contains(&minor) => Fit::Yes,
+            Some((major, minor)) => no(format!("the tag {tag} is Python {major}.{minor}")),
             None => Fit::Unknown(format!("the image {} names no version of Python", named(image))),
         },
         _ => Fit::Unknown(format!("the image {} does not say which Python it holds", named(image))),
@@ -70,14 +103,25 @@ fn version(tag: &str) -> Option<(u32, u32)> {
     exists.then_some((major, minor))
 }
 
+/// `3.13t`, `3.14.0t-slim`.
+fn is_free_threaded(tag: &str) -> bool {
+    tag.split('-').next().is_some_and(|version| version.ends_with('t'))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::containers::tests::configuration;
     use super::*;
+
+    fn answer(image: &str, packages: Packages) -> &'static str {
+        match fit(&Image::parse(image), &InitImage { reference: "init:1".to_owned(), packages }) {
+            Fit::Yes => "yes",
+            Fit::No(_) => "no",
+            Fit::Unknown(_) => "unknown",
+        }
+    }
 
     #[test]
     fn only_images_named_python_or_pypy_say_what_they_hold() {
-        let configuration = configuration();
         for (image, expected) in [
             ("python:3.11", "yes"),
             ("python:3.11.9-slim-bookworm", "yes"),
@@ -109,21 +153,45 @@ mod tests {
             ("python:3.", "unknown"),
             ("python:3.99999999999", "unknown"),
         ] {
-            let found = match fit(&Image::parse(image), &configuration) {
-                Fit::Yes => "yes",
-                Fit::No(_) => "no",
-                Fit::Unknown(_) => "unknown",
-            };
-            assert_eq!(found, expected, "{image}");
+            assert_eq!(answer(image, Packages::Published), expected, "{image}");
         }
     }
 
     #[test]
+    fn prelits_images_serve_what_the_published_ones_do_not() {
+        for (image, expected) in [
+            ("python:3.8", "no"),
+            ("python:3.8-alpine", "no"),
+            ("python:3.9", "yes"),
+            ("python:3.11-slim", "yes"),
+            ("python:3.12-alpine", "yes"),
+            ("python:3.14.0-alpine3.22", "yes"),
+            ("python:3.14rc1", "yes"),
+            ("python:3.15-rc", "no"),
+            ("python:3.13t", "no"),
+            ("python:3.14.0t-slim", "no"),
+            ("python:2.7", "no"),
+            ("pypy:3.10", "no"),
+            ("python:alpine", "unknown"),
+            ("acme/chat:3.8", "unknown"),
+        ] {
+            assert_eq!(answer(image, Packages::Prelit), expected, "{image}");
+        }
+    }
+
+    #[test]
+    fn a_misfit_says_what_is_served() {
+        let image = |packages| InitImage { reference: "init:1".to_owned(), packages };
+        let said = |packages| fit(&Image::parse("python:3.8"), &image(packages));
+        let text = |pythons| Fit::No(format!("the tag 3.8 is Python 3.8; the init image serves {pythons}"));
+        assert_eq!(said(Packages::Published), text("CPython 3.11 (glibc)"));
+        assert_eq!(said(Packages::Prelit), text("CPython 3.9 to 3.14 (glibc, musl)"));
+    }
+
+    #[test]
     fn nothing_is_known_of_custom_images() {
-        let mut configuration = configuration();
-        configuration.published_image = false;
         for image in ["python:3.12", "python:3.11", "pypy"] {
-            assert!(matches!(fit(&Image::parse(image), &configuration), Fit::Unknown(_)), "{image}");
+            assert_eq!(answer(image, Packages::Unknown), "unknown", "{image}");
         }
     }
 }

@@ -3,9 +3,8 @@
 
 use super::digest::Digest;
 use crate::api::image::Image;
-use crate::api::names;
 use crate::api::resource::AutoInstrumentation;
-use crate::api::settings::{SecretEntry, Settings};
+use crate::api::settings::{InitImages, SecretEntry, Settings};
 use crate::api::syntax;
 use crate::value::Value;
 
@@ -42,6 +41,26 @@ pub struct InitResources {
     pub memory_limit: String,
 }
 
+/// Whose packages an init image holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packages {
+    /// Those of the published images, which are put before the application's own.
+    Published,
+    /// Prelit's, which choose themselves by the Python that runs, and come after the application's own.
+    Prelit,
+    /// Somebody else's: nothing is known of them.
+    Unknown,
+}
+
+/// The image of the init container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InitImage {
+    /// Complete with tag or digest.
+    pub reference: String,
+    /// What is known of it.
+    pub packages: Packages,
+}
+
 /// Everything that decides what is written into a selected pod template.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Configuration {
@@ -49,10 +68,8 @@ pub struct Configuration {
     pub name: String,
     /// Which packages.
     pub provider: Provider,
-    /// The init container's image, complete with tag or digest.
-    pub init_image: String,
-    /// Whether that image is one of the published ones, whose compatibility is known.
-    pub published_image: bool,
+    /// The init container's image.
+    pub init_image: InitImage,
     /// `Always`, `IfNotPresent` or `Never`.
     pub pull_policy: String,
     /// `OTEL_EXPORTER_OTLP_ENDPOINT`
@@ -108,9 +125,6 @@ pub struct Configuration {
 /// The version of [`Configuration::digest`]: another one for another serialisation.
 const DIGEST_VERSION: u32 = 2;
 
-/// The repositories of the published images.
-const PUBLISHED: [&str; 3] = [names::IMAGE_OPENLIT, names::IMAGE_OPENINFERENCE, names::IMAGE_OPENLLMETRY];
-
 impl Configuration {
     /// The configuration of pods that a resource selects. What the resource does not say, the
     /// settings do.
@@ -118,8 +132,6 @@ impl Configuration {
         let spec = &resource.spec;
         let python = &spec.python.instrumentation;
         let init = &python.init_container;
-        let image =
-            init_image(python.provider, python.custom_init_image.as_deref(), python.version.as_deref(), settings);
         let literal = spec.otlp.headers.as_ref().and_then(crate::api::resource::Headers::text);
         let secret = spec.otlp.headers_from.as_ref().map(|from| &from.secret_key_ref);
         let headers = match (literal, secret) {
@@ -131,8 +143,12 @@ impl Configuration {
         Configuration {
             name: resource.full_name(),
             provider: python.provider,
-            init_image: image.reference,
-            published_image: image.published,
+            init_image: init_image(
+                python.provider,
+                python.custom_init_image.as_deref(),
+                python.version.as_deref(),
+                settings,
+            ),
             pull_policy: python.image_pull_policy.unwrap_or(settings.image_pull_policy).as_str().to_owned(),
             endpoint: spec.otlp.endpoint.clone().unwrap_or_else(|| settings.otlp_endpoint.clone()),
             headers,
@@ -163,12 +179,10 @@ impl Configuration {
 
     /// The default profile: the configuration of pods that the label selects, and no resource.
     pub fn from_settings(settings: &Settings) -> Self {
-        let image = init_image(settings.default_provider, None, None, settings);
         Configuration {
             name: PROFILE.to_owned(),
             provider: settings.default_provider,
-            init_image: image.reference,
-            published_image: image.published,
+            init_image: init_image(settings.default_provider, None, None, settings),
             pull_policy: settings.image_pull_policy.as_str().to_owned(),
             endpoint: settings.otlp_endpoint.clone(),
             headers: headers_of(settings),
@@ -204,8 +218,7 @@ impl Configuration {
         let Configuration {
             name: _,
             provider,
-            init_image,
-            published_image,
+            init_image: InitImage { reference, packages },
             pull_policy,
             endpoint,
             headers,
@@ -235,7 +248,7 @@ impl Configuration {
         let InitResources { cpu_request, memory_request, cpu_limit, memory_limit } = resources;
         let mut digest = Digest::default();
         digest.number(DIGEST_VERSION.into());
-        for text in [provider.as_str(), init_image, pull_policy, endpoint, environment, detection.as_str()] {
+        for text in [provider.as_str(), reference, pull_policy, endpoint, environment, detection.as_str()] {
             digest.text(text);
         }
         digest.optional(headers.as_ref(), |digest, headers| match headers {
@@ -250,7 +263,13 @@ impl Configuration {
             digest.text(key);
             digest.text(value);
         });
-        for flag in [*published_image, *capture_message_content, *detailed_tracing] {
+        match packages {
+            Packages::Published => digest.flag(true),
+            Packages::Unknown => digest.flag(false),
+            // Digests that were written before there was a third stay as they are.
+            Packages::Prelit => digest.text("prelit"),
+        }
+        for flag in [*capture_message_content, *detailed_tracing] {
             digest.flag(flag);
         }
         digest.list(custom_packages, |digest, item| digest.text(item));
@@ -274,41 +293,56 @@ impl Configuration {
     }
 }
 
-struct InitImage {
-    reference: String,
-    published: bool,
-}
-
 /// The init image, strongest first:
 ///
 /// | given | image | tag |
 /// |---|---|---|
 /// | `customInitImage` | as it is written | its own |
-/// | `OPENLIT_DEFAULT_INIT_IMAGE`, for the provider `OPENLIT_DEFAULT_PROVIDER` only: an image holds the packages of one provider | the setting | as below |
-/// | `OPENLIT_IMAGE_<PROVIDER>` | the setting: where the published image is found, perhaps a mirror | as below |
+/// | `OPENLIT_DEFAULT_INIT_IMAGE`, for the provider `OPENLIT_DEFAULT_PROVIDER` only | the setting | as below |
+/// | `OPENLIT_IMAGE_<PROVIDER>` | the setting | as below |
 ///
 /// A digest in a setting pins the image: no version changes it. A tag in a setting stands in place
 /// of `OPENLIT_DEFAULT_VERSION`, and `version` of the resource takes its place. Versions stay as they
 /// are written: `v1.0.0` is not `1.0.0`.
 ///
-/// An image counts as published where its compatibility is known: `OPENLIT_IMAGE_*`, which say only
-/// where the published images are, and the published repositories by name, however they are given.
+/// Whose packages an image holds:
+///
+/// | image | `OPENLIT_INIT_IMAGES=published` | `prelit` |
+/// |---|---|---|
+/// | of a published repository, however it is given | published | published |
+/// | `OPENLIT_IMAGE_*` | published: a mirror | Prelit's |
+/// | another one of the same repository | unknown | Prelit's |
+/// | any other | unknown | unknown |
 fn init_image(provider: Provider, custom: Option<&str>, version: Option<&str>, settings: &Settings) -> InitImage {
     if let Some(custom) = custom {
-        return InitImage { reference: custom.to_owned(), published: is_published(custom) };
+        return InitImage { reference: custom.to_owned(), packages: packages_of(custom, settings) };
     }
-    let mirror = match provider {
-        Provider::Openlit => Some(&settings.image_openlit),
-        Provider::Openinference => Some(&settings.image_openinference),
-        Provider::Openllmetry => Some(&settings.image_openllmetry),
-        Provider::Custom => None,
+    let reference = |image| with_version(image, version, &settings.default_version);
+    if let Some(default) = settings.default_init_image_of(provider) {
+        return InitImage { reference: reference(default), packages: packages_of(default, settings) };
+    }
+    // None is there only for a custom provider without an image, which no valid resource or setting has.
+    let image = settings.provider_images().into_iter().find(|(of, ..)| *of == provider).map_or("", |(.., image)| image);
+    let packages = match settings.init_images {
+        InitImages::Published => Packages::Published,
+        InitImages::Prelit => packages_of(image, settings),
     };
-    let default = settings.default_init_image.as_ref().filter(|_| provider == settings.default_provider);
-    // Neither is there only for a custom provider without an image, which no valid resource or setting has.
-    let image = default.or(mirror).map_or("", String::as_str);
-    InitImage {
-        reference: with_version(image, version, &settings.default_version),
-        published: default.is_none_or(|image| is_published(image)),
+    InitImage { reference: reference(image), packages }
+}
+
+/// What the name of an image tells.
+fn packages_of(image: &str, settings: &Settings) -> Packages {
+    let image = Image::parse(image);
+    let is_named = || {
+        let mut images = settings.provider_images().into_iter();
+        images.any(|(.., named)| Image::parse(named).repository == image.repository)
+    };
+    if image.is_published() {
+        Packages::Published
+    } else if settings.init_images == InitImages::Prelit && is_named() {
+        Packages::Prelit
+    } else {
+        Packages::Unknown
     }
 }
 
@@ -318,10 +352,6 @@ fn with_version(image: &str, version: Option<&str>, default: &str) -> String {
         return image.to_owned();
     }
     format!("{repository}:{}", version.or(tag).unwrap_or(default))
-}
-
-fn is_published(image: &str) -> bool {
-    PUBLISHED.contains(&Image::parse(image).repository)
 }
 
 fn headers_of(settings: &Settings) -> Option<Headers> {
@@ -365,25 +395,24 @@ mod tests {
         settings::read(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))).unwrap()
     }
 
-    fn image(instrumentation: &Json, pairs: &[(&str, &str)]) -> (String, bool) {
-        let configuration = configured(instrumentation, pairs);
-        (configuration.init_image, configuration.published_image)
+    fn image(instrumentation: &Json, pairs: &[(&str, &str)]) -> (String, Packages) {
+        let InitImage { reference, packages } = configured(instrumentation, pairs).init_image;
+        (reference, packages)
     }
 
     #[test]
     fn the_default_profile_is_made_of_the_settings() {
         let configuration = Configuration::from_settings(&Settings::default());
         assert_eq!(configuration.name, PROFILE);
-        assert_eq!(configuration.init_image, "ghcr.io/openlit/openlit-ai-instrumentation:latest");
+        assert_eq!(configuration.init_image.reference, "ghcr.io/openlit/openlit-ai-instrumentation:latest");
+        assert_eq!(configuration.init_image.packages, Packages::Published);
         assert_eq!(configuration.endpoint, "http://openlit.default.svc.cluster.local:4318");
         assert_eq!(
             (configuration.environment.as_str(), configuration.pull_policy.as_str()),
             ("kubernetes", "IfNotPresent")
         );
         assert_eq!((configuration.headers, configuration.timeout), (None, None));
-        assert!(
-            configuration.capture_message_content && !configuration.detailed_tracing && configuration.published_image
-        );
+        assert!(configuration.capture_message_content && !configuration.detailed_tracing);
     }
 
     #[test]
@@ -427,7 +456,7 @@ mod tests {
     fn the_version_is_the_tag_as_it_is_written() {
         let repository = "ghcr.io/openlit/openllmetry-ai-instrumentation";
         let provider = |version: &str| json!({ "provider": "openllmetry", "version": version });
-        assert_eq!(image(&provider("v1.0.0"), &[]), (format!("{repository}:v1.0.0"), true));
+        assert_eq!(image(&provider("v1.0.0"), &[]), (format!("{repository}:v1.0.0"), Packages::Published));
         assert_eq!(image(&provider("1.0.0"), &[]).0, format!("{repository}:1.0.0"));
         let default = [("OPENLIT_DEFAULT_VERSION", "2.0.0")];
         assert_eq!(image(&json!({ "provider": "openllmetry" }), &default).0, format!("{repository}:2.0.0"));
@@ -436,15 +465,32 @@ mod tests {
     #[test]
     fn a_custom_image_is_used_as_it_is_written() {
         let custom = |image: &str| json!({ "customInitImage": image, "version": "1.0.0" });
-        assert_eq!(image(&custom("registry:5000/x"), &[]), ("registry:5000/x".to_owned(), false));
+        assert_eq!(image(&custom("registry:5000/x"), &[]), ("registry:5000/x".to_owned(), Packages::Unknown));
         let published = "ghcr.io/openlit/openlit-ai-instrumentation:1.2.3";
-        assert_eq!(image(&custom(published), &[]), (published.to_owned(), true));
+        assert_eq!(image(&custom(published), &[]), (published.to_owned(), Packages::Published));
     }
 
     #[test]
     fn a_mirror_keeps_what_is_known_of_the_published_image() {
         let mirror = [("OPENLIT_IMAGE_OPENLIT", "registry:5000/mirror/ai")];
-        assert_eq!(image(&json!({}), &mirror), ("registry:5000/mirror/ai:latest".to_owned(), true));
+        assert_eq!(image(&json!({}), &mirror), ("registry:5000/mirror/ai:latest".to_owned(), Packages::Published));
+    }
+
+    #[test]
+    fn images_are_prelits_by_a_setting_and_the_repository() {
+        let ours = "registry:5000/prelit/openlit";
+        let settings = [("OPENLIT_INIT_IMAGES", "prelit"), ("OPENLIT_IMAGE_OPENLIT", "registry:5000/prelit/openlit:1")];
+        assert_eq!(image(&json!({}), &settings), (format!("{ours}:1"), Packages::Prelit));
+        let custom = |image: &str| json!({ "provider": "openinference", "customInitImage": image });
+        assert_eq!(image(&custom("registry:5000/prelit/openlit:2"), &settings).1, Packages::Prelit);
+        assert_eq!(image(&custom("registry:5000/prelit/openlit:2"), &settings[1..]).1, Packages::Unknown);
+        assert_eq!(image(&custom("registry:5000/prelit/other:1"), &settings).1, Packages::Unknown);
+        // What is published is known by its name, whatever was announced.
+        let published = "ghcr.io/openlit/openinference-ai-instrumentation:1.0.0";
+        assert_eq!(image(&custom(published), &settings).1, Packages::Published);
+        assert_eq!(image(&json!({ "provider": "openinference" }), &settings).1, Packages::Published);
+        let default = [settings[0], settings[1], ("OPENLIT_DEFAULT_INIT_IMAGE", "registry:5000/prelit/openlit:3")];
+        assert_eq!(image(&json!({}), &default), (format!("{ours}:3"), Packages::Prelit));
     }
 
     #[test]
@@ -460,15 +506,15 @@ mod tests {
     #[test]
     fn the_default_init_image_is_that_of_the_default_provider() {
         let default = [("OPENLIT_DEFAULT_INIT_IMAGE", "registry/own:1")];
-        assert_eq!(image(&json!({}), &default), ("registry/own:1".to_owned(), false));
+        assert_eq!(image(&json!({}), &default), ("registry/own:1".to_owned(), Packages::Unknown));
         assert_eq!(
             image(&json!({ "provider": "openinference" }), &default),
-            ("ghcr.io/openlit/openinference-ai-instrumentation:latest".to_owned(), true)
+            ("ghcr.io/openlit/openinference-ai-instrumentation:latest".to_owned(), Packages::Published)
         );
         assert_eq!(image(&json!({ "customInitImage": "a/b:1" }), &default).0, "a/b:1");
         let custom =
             settings(&[("OPENLIT_DEFAULT_PROVIDER", "custom"), ("OPENLIT_DEFAULT_INIT_IMAGE", "registry/own")]);
-        assert_eq!(Configuration::from_settings(&custom).init_image, "registry/own:latest");
+        assert_eq!(Configuration::from_settings(&custom).init_image.reference, "registry/own:latest");
     }
 
     #[test]
@@ -512,8 +558,9 @@ mod tests {
         let value = || Value::map([("name", Value::text("x"))]);
         let changes: Vec<fn(&mut Configuration)> = vec![
             |c| c.provider = Provider::Custom,
-            |c| c.init_image.push('x'),
-            |c| c.published_image = false,
+            |c| c.init_image.reference.push('x'),
+            |c| c.init_image.packages = Packages::Prelit,
+            |c| c.init_image.packages = Packages::Unknown,
             |c| c.pull_policy.push('x'),
             |c| c.endpoint.push('x'),
             |c| c.headers = Some(Headers::Literal("a/b".to_owned())),

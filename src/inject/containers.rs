@@ -18,13 +18,13 @@
 //! | | unknown, and the only one left that is not known to be something else | note `python-assumed` | |
 //! | | unknown, beside others | `language-unknown` | likewise |
 //! | 7 | the packages do not fit | `incompatible-python` | `inject-python: "true"` |
-//! | | nothing says whether they fit | note `compatibility-unknown` | likewise |
+//! | | nothing says whether they fit | note `compatibility-unknown` | likewise, and with Prelit's images, which find out |
 //!
 //! Knows nothing of what is written into a container.
 
 use super::command::commands;
 use super::compatibility::{Fit, fit};
-use super::configuration::{Configuration, Detection};
+use super::configuration::{Configuration, Detection, Packages};
 use super::foreign;
 use super::isolated::isolated;
 use super::language::{Evidence, Language, language};
@@ -188,8 +188,10 @@ fn decide(candidate: Candidate<'_>, left: usize, wishes: &Wishes<'_>, configurat
         Language::Unknown => return Outcome::Skipped(Reason::LanguageUnknown, String::new()),
     }
     if !wishes.forced() {
-        match fit(&candidate.image, configuration) {
+        match fit(&candidate.image, &configuration.init_image) {
             Fit::Yes => {}
+            // They find out when they run, and leave alone what they do not fit.
+            Fit::Unknown(_) if configuration.init_image.packages == Packages::Prelit => {}
             Fit::No(detail) => return Outcome::Skipped(Reason::IncompatiblePython, detail),
             Fit::Unknown(detail) => notes.push((Reason::CompatibilityUnknown, detail)),
         }
@@ -529,7 +531,10 @@ pub(super) mod tests {
         );
         assert_eq!(
             choice.containers[1],
-            Outcome::Skipped(Reason::IncompatiblePython, "the tag 3.12 is Python 3.12".to_owned())
+            Outcome::Skipped(
+                Reason::IncompatiblePython,
+                "the tag 3.12 is Python 3.12; the init image serves CPython 3.11 (glibc)".to_owned()
+            )
         );
         assert_eq!(choice.injected().collect::<Vec<_>>(), [0]);
     }

@@ -14,7 +14,7 @@
 //! known when no setting was given that it is made of and theirs were others: nothing is removed or pointed to a
 //! default because a file was not given.
 
-use super::configuration::Configuration;
+use super::configuration::{Configuration, InitImage};
 use super::containers::{Outcome, choose};
 use super::index::Index;
 use super::mistakes::mistakes;
@@ -124,6 +124,8 @@ impl ContainerVerdict {
 pub struct Verdict {
     /// The name of the resource that selects it, or `label`.
     pub selected_by: Option<String>,
+    /// The init image that whatever selects it chooses.
+    pub init_image: Option<InitImage>,
     /// What is so with the template.
     pub state: State,
     /// What is to be done.
@@ -144,6 +146,7 @@ impl Verdict {
             |index| ContainerVerdict::new(index, State::Skipped, Some(finding.reason), finding.detail.clone());
         Verdict {
             selected_by: None,
+            init_image: None,
             state: State::Skipped,
             work: Work::Nothing,
             containers: of_the_user(template).map(skipped).collect(),
@@ -187,6 +190,7 @@ impl Refused {
             Refused::Whole(finding) => Verdict::left_alone(template, finding),
             Refused::Containers(containers) => Verdict {
                 selected_by: None,
+                init_image: None,
                 state: State::Skipped,
                 work: Work::Nothing,
                 containers,
@@ -288,6 +292,7 @@ impl Engine {
                     Err(refused) => refused.verdict(template),
                     Ok(Planned { plan, containers }) => Verdict {
                         selected_by: None,
+                        init_image: None,
                         state: State::Injected,
                         work: Work::Inject(plan.edits),
                         containers,
@@ -297,7 +302,10 @@ impl Engine {
                 },
             },
         };
-        verdict.selected_by = selected.ok().map(|selected| selected.name().to_owned());
+        if let Ok(selected) = selected {
+            verdict.selected_by = Some(selected.name().to_owned());
+            verdict.init_image = Some(selected.effective.configuration.init_image.clone());
+        }
         verdict.notes.splice(0..0, notes);
         verdict
     }
@@ -579,6 +587,7 @@ fn of_record(
     };
     Verdict {
         selected_by: None,
+        init_image: None,
         state,
         work,
         containers: of_the_user(template).map(of_container).collect(),

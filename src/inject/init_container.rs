@@ -1,7 +1,7 @@
 //! The init container `openlit-init`: it copies the packages into the volume, and installs the
 //! user's own. Knows nothing of the instrumented containers but what they demand of it.
 
-use super::configuration::{Configuration, Provider, RunAsUser};
+use super::configuration::{Configuration, Packages, Provider, RunAsUser};
 use super::environment::name_of;
 use super::volumes::{list_of, same_path};
 use crate::api::quantity::Quantity;
@@ -10,6 +10,8 @@ use crate::manifest::{Container, PodTemplate, Role};
 use crate::value::{Map, Path, Step, Value};
 use std::borrow::Cow;
 
+/// What the published images and unknown ones need for the user's packages; Prelit's images bring such a program.
+///
 /// Runs the image's script, then pip with the arguments; stops at the first failure (D14). The
 /// packages are arguments, so no shell ever reads them (D13, D55), and a failure does not repeat them.
 ///
@@ -50,14 +52,17 @@ pub(super) fn init_container(
     let mut container = Map::default();
     let mut put = |key: &'static str, value: Value<'static>| container.push_unique(Cow::Borrowed(key), value);
     put("name", Value::text(names::INIT_CONTAINER));
-    put("image", Value::text(configuration.init_image.clone()));
+    put("image", Value::text(configuration.init_image.reference.clone()));
     if !configuration.pull_policy.is_empty() {
         put("imagePullPolicy", Value::text(configuration.pull_policy.clone()));
     }
-    if configuration.custom_packages.is_empty() {
-        put("command", Value::texts(["python3", names::SETUP_SCRIPT]));
-    } else {
+    let has_packages = !configuration.custom_packages.is_empty();
+    if has_packages && configuration.init_image.packages != Packages::Prelit {
         put("command", Value::texts(["python3", "-c", INSTALL]));
+    } else {
+        put("command", Value::texts(["python3", names::SETUP_SCRIPT]));
+    }
+    if has_packages {
         put("args", arguments(configuration));
     }
     put("env", environment(configuration));
@@ -86,7 +91,7 @@ fn first_instrumented(chosen: &[&Container<'_>], list: &Path) -> Option<usize> {
 /// Whether pip leaves dependencies out: the published images' packages come before the application's
 /// own, which theirs must not hide.
 pub(super) fn without_dependencies(configuration: &Configuration) -> bool {
-    configuration.no_deps.unwrap_or(configuration.published_image)
+    configuration.no_deps.unwrap_or(configuration.init_image.packages == Packages::Published)
 }
 
 /// What follows the program: pip's options, and after `--` nothing is one.
@@ -124,7 +129,7 @@ fn mounts(template: &PodTemplate<'_>, configuration: &Configuration) -> Result<V
         |path: &'static str| Value::map([("name", Value::text(names::VOLUME)), ("mountPath", Value::text(path))]);
     let mut mounts = vec![ours(names::MOUNT_PATH)];
     // The published images of these two write where nobody looks (D8): the volume is there too.
-    if configuration.published_image
+    if configuration.init_image.packages == Packages::Published
         && matches!(configuration.provider, Provider::Openinference | Provider::Openllmetry)
     {
         mounts.push(ours(names::LEGACY_MOUNT_PATH));
@@ -309,14 +314,15 @@ mod tests {
     #[test]
     fn the_published_openinference_and_openllmetry_images_find_the_volume_where_they_write() {
         let mut configuration = configuration();
-        for (provider, published, paths) in [
-            (Provider::Openinference, true, 2),
-            (Provider::Openllmetry, true, 2),
-            (Provider::Openinference, false, 1),
-            (Provider::Custom, false, 1),
+        for (provider, packages, paths) in [
+            (Provider::Openinference, Packages::Published, 2),
+            (Provider::Openllmetry, Packages::Published, 2),
+            (Provider::Openinference, Packages::Prelit, 1),
+            (Provider::Openllmetry, Packages::Unknown, 1),
+            (Provider::Custom, Packages::Unknown, 1),
         ] {
             configuration.provider = provider;
-            configuration.published_image = published;
+            configuration.init_image.packages = packages;
             let mounts = init(&Template::new(), &configuration)["volumeMounts"].as_array().unwrap().clone();
             assert_eq!(mounts.len(), paths, "{provider:?}");
             assert!(
@@ -337,16 +343,33 @@ mod tests {
     }
 
     #[test]
+    fn prelits_images_bring_the_program_that_installs() {
+        let mut configuration = configuration();
+        configuration.init_image.packages = Packages::Prelit;
+        let container = init(&Template::new(), &configuration);
+        assert_eq!(container["command"], json!(["python3", names::SETUP_SCRIPT]));
+        assert_eq!(container.get("args"), None);
+        configuration.custom_packages = vec!["my-sdk>=2.0.0".into(), "x; rm -rf /".into()];
+        let container = init(&Template::new(), &configuration);
+        assert_eq!(container["command"], json!(["python3", names::SETUP_SCRIPT]));
+        assert_eq!(container["args"], json!(["--", "my-sdk>=2.0.0", "x; rm -rf /"]));
+        assert!(notes(&Template::new(), &configuration).contains(&Reason::PurePackagesOnly));
+        configuration.init_image.packages = Packages::Published;
+        assert!(!notes(&Template::new(), &configuration).contains(&Reason::PurePackagesOnly));
+    }
+
+    #[test]
     fn dependencies_are_left_out_by_where_the_packages_come_unless_the_resource_says() {
         let mut configuration = configuration();
         configuration.custom_packages = vec!["a".into()];
-        for (published, no_deps, left_out, noted) in [
-            (true, None, true, true),
-            (false, None, false, false),
-            (true, Some(false), false, false),
-            (false, Some(true), true, false),
+        for (packages, no_deps, left_out, noted) in [
+            (Packages::Published, None, true, true),
+            (Packages::Unknown, None, false, false),
+            (Packages::Prelit, None, false, false),
+            (Packages::Published, Some(false), false, false),
+            (Packages::Prelit, Some(true), true, false),
         ] {
-            configuration.published_image = published;
+            configuration.init_image.packages = packages;
             configuration.no_deps = no_deps;
             let arguments = init(&Template::new(), &configuration)["args"].clone();
             assert_eq!(arguments[0] == "--no-deps", left_out);

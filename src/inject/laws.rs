@@ -1,6 +1,6 @@
 //! The laws of the engine, over generated templates and configurations.
 
-use super::configuration::{Configuration, Headers, Provider, RunAsUser};
+use super::configuration::{Configuration, Headers, Packages, Provider, RunAsUser};
 use super::plan::{Plan, inject};
 use super::record::{ContainerRecord, Record};
 use super::state::{self, Injection, State};
@@ -118,9 +118,11 @@ fn settings() -> impl Strategy<Value = Configuration> {
     let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     let user = select(vec![RunAsUser::Auto, RunAsUser::None, RunAsUser::Id(1)]);
     let provider = select(vec![Provider::Openlit, Provider::Openllmetry]);
-    (prop::collection::vec(entry(), 0..4), flags, user, provider, text()).prop_map(
-        |(env, (capture, rich, packages, secret), run_as_user, provider, value)| {
+    let whose = select(vec![Packages::Published, Packages::Prelit, Packages::Unknown]);
+    (prop::collection::vec(entry(), 0..4), flags, user, (provider, whose), text()).prop_map(
+        |(env, (capture, rich, packages, secret), run_as_user, (provider, whose), value)| {
             let mut configuration = Configuration { provider, run_as_user, ..configuration() };
+            configuration.init_image.packages = whose;
             configuration.env = values(Json::Array(env));
             configuration.capture_message_content = capture;
             configuration.attributes = vec![("team".into(), value)];

@@ -1,7 +1,7 @@
 //! The plan: everything that instrumenting a template changes, as edits of the object as it was, and
 //! what is worth knowing about it. Which template and which containers is decided elsewhere.
 
-use super::configuration::{Configuration, Headers};
+use super::configuration::{Configuration, Headers, InitImage, Packages};
 use super::digest::{Added, AddedToContainer};
 use super::environment::{Configured, environment, name_of};
 use super::init_container::{init_container, without_dependencies};
@@ -158,8 +158,9 @@ fn field_of(items: &[Value<'static>], field: &str) -> Vec<String> {
 fn describe(template: &PodTemplate<'_>, configuration: &Configuration, header: bool, notes: &mut Vec<Finding>) {
     let mut note =
         |reason, at: &crate::value::Path, detail: &str| notes.push(Finding::new(reason, at.clone()).with(detail));
-    if Image::parse(&configuration.init_image).is_latest() {
-        note(Reason::LatestTag, &template.at, &configuration.init_image);
+    let InitImage { reference, packages } = &configuration.init_image;
+    if Image::parse(reference).is_latest() {
+        note(Reason::LatestTag, &template.at, reference);
     }
     if header && matches!(configuration.headers, Some(Headers::Literal(_))) {
         note(Reason::SecretInManifest, &template.at, &configuration.name);
@@ -176,6 +177,9 @@ fn describe(template: &PodTemplate<'_>, configuration: &Configuration, header: b
     if !configuration.custom_packages.is_empty() {
         if configuration.no_deps.is_none() && without_dependencies(configuration) {
             note(Reason::PackagesWithoutDependencies, &template.at, &configuration.custom_packages.join(", "));
+        }
+        if *packages == Packages::Prelit {
+            note(Reason::PurePackagesOnly, &template.at, &configuration.custom_packages.join(", "));
         }
         if let Some(mesh) = mesh(template) {
             note(Reason::PackagesUnderMesh, &template.at, mesh);
@@ -212,7 +216,7 @@ mod tests {
         let mut configuration = configuration();
         let mut object = Template::new();
         assert_eq!(notes(&object, &configuration), [Reason::PythonPathHidden]);
-        configuration.init_image = "a:latest".into();
+        configuration.init_image.reference = "a:latest".into();
         assert!(notes(&object, &configuration).contains(&Reason::LatestTag));
         object.immutable = true;
         assert!(notes(&object, &configuration).contains(&Reason::ImmutableTemplate));
@@ -278,8 +282,8 @@ mod tests {
     fn example_2_a_custom_provider_and_a_stateful_set() {
         let mut configuration = configuration();
         configuration.provider = Provider::Custom;
-        configuration.init_image = "my-registry.com/custom-instrumentation:v2.0.0".into();
-        configuration.published_image = false;
+        configuration.init_image.reference = "my-registry.com/custom-instrumentation:v2.0.0".into();
+        configuration.init_image.packages = Packages::Unknown;
         configuration.pull_policy = "Always".into();
         configuration.custom_packages = vec!["my-sdk>=2.0.0".into(), "custom-metrics==1.5.0".into()];
         configuration.custom_packages_text = Some("my-sdk>=2.0.0,custom-metrics==1.5.0".into());

@@ -179,10 +179,9 @@ pub(super) fn refusal(object: &Template, configuration: &Configuration) -> (Reas
 
 /// The default profile.
 pub(super) fn configuration() -> Configuration {
-    Configuration {
-        init_image: "ghcr.io/openlit/openlit-ai-instrumentation:1.2.3".to_owned(),
-        ..Configuration::from_settings(&Settings::default())
-    }
+    let mut configuration = Configuration::from_settings(&Settings::default());
+    configuration.init_image.reference = "ghcr.io/openlit/openlit-ai-instrumentation:1.2.3".to_owned();
+    configuration
 }
 
 /// JSON as values that borrow from nothing.

@@ -258,8 +258,8 @@ impl<'v> Decision<'v> {
 
     /// Leaves the template as it is, because the text does not allow what was planned.
     fn refuse(&mut self, finding: Finding) {
-        let selected_by = self.verdict.selected_by.take();
-        self.verdict = Verdict { selected_by, ..Verdict::left_alone(self.template(), finding) };
+        let (selected_by, init_image) = (self.verdict.selected_by.take(), self.verdict.init_image.take());
+        self.verdict = Verdict { selected_by, init_image, ..Verdict::left_alone(self.template(), finding) };
     }
 
     /// A path of the object as one of the document.
@@ -351,6 +351,7 @@ fn report(tree: &Tree<'_>, decisions: &[Decision<'_>], result: &mut DocumentResu
             row.field = at.to_string();
             container.clone_into(&mut row.container);
             row.selected_by.clone_from(&verdict.selected_by);
+            row.init_image.clone_from(&verdict.init_image);
             result.rows.push((offset_of(tree, &decision.in_document(at)), row));
         };
         if verdict.containers.is_empty() {
@@ -382,6 +383,7 @@ fn row_of(object: &Object<'_>, state: State, reason: Option<Reason>, detail: &st
         field: String::new(),
         container: String::new(),
         selected_by: None,
+        init_image: None,
         state,
         reason,
         detail: detail.to_owned(),

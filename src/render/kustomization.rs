@@ -271,6 +271,7 @@ mod tests {
             field: String::new(),
             container: "app".to_owned(),
             selected_by: None,
+            init_image: None,
             state,
             reason: None,
             detail: String::new(),

@@ -8,6 +8,7 @@ use memchr::memmem;
 use std::collections::HashSet;
 use std::fmt;
 
+pub use crate::inject::configuration::InitImage;
 pub use crate::inject::engine::State;
 
 /// A position in a file; lines and columns count from 1, columns in characters.
@@ -69,6 +70,8 @@ pub struct Row {
     pub container: String,
     /// What selected it: the name of an `AutoInstrumentation`, or `label`.
     pub selected_by: Option<String>,
+    /// The init image that this chooses.
+    pub init_image: Option<InitImage>,
     /// What is so.
     pub state: State,
     /// Why, unless it was injected.
@@ -336,6 +339,7 @@ pub fn severity(severity: Severity) -> &'static str {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::inject::configuration::Packages;
 
     /// A report with one of everything, and text that every form of output must escape.
     pub fn sample() -> Report {
@@ -353,6 +357,7 @@ pub(crate) mod tests {
             field: "spec.template.spec.containers[0]".to_owned(),
             container: container.to_owned(),
             selected_by: Some("label".to_owned()),
+            init_image: Some(InitImage { reference: "i:1".to_owned(), packages: Packages::Published }),
             state,
             reason,
             detail: detail.to_owned(),

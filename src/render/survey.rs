@@ -151,7 +151,7 @@ impl Surveyor<'_> {
     fn configuration(&mut self, tree: &Tree<'_>, object: &Object<'_>, place: &dyn Fn(usize) -> usize, apart: bool) {
         let name = ObjectReference::from(object);
         let offset = |at: &Path| place(super::document::offset_of(tree, at));
-        match resource::read(object.value) {
+        match resource::read_for(object.value, &self.options.settings) {
             Ok(resource) => {
                 self.survey.remarks.extend(resource.warnings().into_iter().map(|problem| Remark {
                     position: self.lines.position(offset(&object.at.join(&problem.at))),

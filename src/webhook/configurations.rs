@@ -215,7 +215,7 @@ impl Known {
     }
 
     fn put(&mut self, by: usize, object: &DynamicObject) -> Id {
-        let mut found = found(object);
+        let mut found = found(object, &self.settings);
         let id = found.id.clone();
         let before = self.found.remove(&id).filter(|before| before.found.content == found.content);
         let prepared = if let Some(before) = before {
@@ -247,7 +247,7 @@ fn id(object: &DynamicObject) -> Id {
 }
 
 /// Reads a resource as every other door does.
-pub(super) fn found(object: &DynamicObject) -> Found {
+pub(super) fn found(object: &DynamicObject, settings: &Settings) -> Found {
     let json = serde_json::to_value(object).unwrap_or_default();
     Found {
         id: id(object),
@@ -255,13 +255,14 @@ pub(super) fn found(object: &DynamicObject) -> Found {
         version: object.resource_version().unwrap_or_default(),
         generation: object.metadata.generation,
         status: json.get("status").and_then(|status| AutoInstrumentationStatus::deserialize(status).ok()),
-        content: resource::read(&Value::from(&json)).map(Arc::new),
+        content: resource::read_for(&Value::from(&json), settings).map(Arc::new),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::settings;
 
     fn object(name: &str, endpoint: &str) -> DynamicObject {
         serde_json::from_value(serde_json::json!({
@@ -298,6 +299,25 @@ mod tests {
         assert_eq!(names(&known), ["a", "c", "other"], "until everything was shown, nothing is forgotten");
         known.take(0, Event::InitDone);
         assert_eq!(names(&known), ["c", "other"]);
+    }
+
+    #[test]
+    fn a_resource_whose_provider_has_no_image_is_not_valid() {
+        let pairs = [("OPENLIT_INIT_IMAGES", "prelit"), ("OPENLIT_IMAGE_OPENLIT", "r.example.com/prelit/openlit")];
+        let pairs = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mut known = Known { settings: settings::read(pairs).unwrap(), ..Known::default() };
+        let with = |name: &str, instrumentation: serde_json::Value| {
+            let mut object = object(name, "http://c:4318");
+            object.data["spec"]["python"] = serde_json::json!({ "instrumentation": instrumentation });
+            Event::Apply(object)
+        };
+        known.take(0, with("has", serde_json::json!({})));
+        known.take(0, with("lacks", serde_json::json!({"provider": "openinference"})));
+        known.take(0, with("off", serde_json::json!({"provider": "openinference", "enabled": false})));
+        known.take(0, with("own", serde_json::json!({"provider": "openinference", "customInitImage": "i:1"})));
+        assert_eq!(names(&known), ["has", "off", "own"]);
+        let problems = known.found[&("prod".into(), "lacks".into())].found.content.clone().unwrap_err();
+        assert!(problems[0].to_string().contains("OPENLIT_IMAGE_OPENINFERENCE"), "{problems:?}");
     }
 
     #[test]

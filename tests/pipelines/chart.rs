@@ -178,6 +178,7 @@ fn effects() -> Vec<(&'static str, Value, &'static str, &'static str, Value)> {
         ("nameOverride", json!("hook"), "Deployment/openlit-operator-hook", "/spec/selector/matchLabels/app.kubernetes.io~1name", json!("hook")),
         ("fullnameOverride", json!("f"), "Deployment/f", "/metadata/name", json!("f")),
         ("settings.OPENLIT_OTLP_ENDPOINT", json!("http://c:4318"), SETTINGS, "/data/OPENLIT_OTLP_ENDPOINT", json!("http://c:4318")),
+        ("settings.OPENLIT_INIT_IMAGES", json!("prelit"), SETTINGS, "/data/OPENLIT_INIT_IMAGES", json!("prelit")),
         ("settings.LOG_LEVEL", json!("warn"), SETTINGS, "/data/LOG_LEVEL", json!("warn")),
         ("settings.OPENLIT_GLOBAL_NAMESPACE", json!(""), SETTINGS, "/data/OPENLIT_GLOBAL_NAMESPACE", json!("")),
     ]

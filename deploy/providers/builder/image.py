@@ -5,7 +5,7 @@
     instrumentations/PROVIDER/prelit-packages/TARGET.json            what the bootstrap knows of a target
     instrumentations/PROVIDER/prelit-manifest.json                   every file with its size and SHA-256
     instrumentations/PROVIDER/NOTICES.txt                            the licences
-    usr/local/bin/setup-instrumentation.py                           copies it all into the volume
+    usr/local/bin/setup-instrumentation.py, custom_packages.py       copies it all into the volume, and installs the user's own
 
 The same locks give the same bytes.
 """
@@ -57,10 +57,11 @@ def build(provider, architecture, others, out):
         every = [each for distributions in variants.values() for each in distributions]
         (root / "NOTICES.txt").write_text(notices(every), encoding="utf-8")
     size = manifest(root)
-    script = out / "usr" / "local" / "bin" / "setup-instrumentation.py"
-    script.parent.mkdir(parents=True)
-    shutil.copyfile(HERE / "setup-instrumentation.py", script)
-    script.chmod(0o755)
+    programs = out / "usr" / "local" / "bin"
+    programs.mkdir(parents=True)
+    for name, mode in (("setup-instrumentation.py", 0o755), ("custom_packages.py", 0o644)):
+        shutil.copyfile(HERE / name, programs / name)
+        (programs / name).chmod(mode)
     files = sum(1 for path in root.rglob("*") if path.is_file())
     return f"{out}: {size / 1e6:.1f} MB in {files} files"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent.parent
 
 # Another user may not read this Python: what the script imports is imported before.
-RUN = "import hashlib, json, os, pkgutil, runpy, shutil, sys, time; {}; runpy.run_path(sys.argv[1], None, '__main__')"
+RUN = "import hashlib, json, os, pkgutil, runpy, shutil, sys, time; {}; runpy.run_path(sys.argv.pop(1), None, '__main__')"
 
 
 class Setup(unittest.TestCase):

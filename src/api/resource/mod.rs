@@ -12,6 +12,7 @@ pub use status::{AutoInstrumentationStatus, Condition, ConditionStatus, PodCount
 
 use super::names::{GROUP, VERSION};
 use super::selector::LabelSelector;
+use super::settings::Settings;
 use super::syntax;
 use crate::value::{Path, Value};
 use schemars::JsonSchema;
@@ -128,7 +129,7 @@ pub struct Instrumentation {
     #[serde(default, deserialize_with = "text_or_none")]
     #[schemars(with = "Option<String>", extend("pattern" = schema::or_empty(syntax::IMAGE), "maxLength" = 512))]
     pub custom_init_image: Option<String>,
-    /// Further pip requirements, with commas between them. None may begin with `-`.
+    /// Further pip requirements, with commas between them. None may begin with `-`. Prelit's own images install pure Python alone.
     #[serde(default, deserialize_with = "text_or_none")]
     #[schemars(with = "Option<String>", extend("pattern" = syntax::PACKAGES.pattern, "maxLength" = 8192))]
     pub custom_packages: Option<String>,
@@ -432,6 +433,25 @@ const UNNAMED: &str = "unnamed";
 /// `apiVersion` of the resource.
 pub fn api_version() -> String {
     format!("{GROUP}/{VERSION}")
+}
+
+/// Reads a resource for a run with these settings: one that uses a provider whose image they lack cannot be used.
+///
+/// # Errors
+/// All problems at once, as [`read`] has them.
+pub fn read_for(object: &Value<'_>, settings: &Settings) -> Result<AutoInstrumentation, Vec<Problem>> {
+    let resource = read(object)?;
+    let python = &resource.spec.python.instrumentation;
+    let needs_image = python.enabled && python.custom_init_image.is_none();
+    match settings.lacks_image_of(python.provider).filter(|_| needs_image) {
+        None => Ok(resource),
+        Some(lacks) => {
+            let at = Path::keys(&["spec", "python", "instrumentation", "provider"]);
+            let provider = python.provider.as_str();
+            let message = format!("the provider {provider} has no image: OPENLIT_INIT_IMAGES is prelit, and {lacks}");
+            Err(vec![Problem::of_value(at, message)])
+        }
+    }
 }
 
 fn list(map: &Value<'_>, key: &str) -> Vec<Value<'static>> {

@@ -12,6 +12,7 @@ pub use file::{Given, line_of, pairs, parse_env_file, place};
 pub use table::{Kind, VARIABLES, Variable};
 pub use telemetry::{Target, Telemetry};
 
+use super::image::Image;
 use super::quantity::Quantity;
 use super::resource::{Detection, Provider, PullPolicy};
 use super::syntax;
@@ -59,6 +60,16 @@ pub enum RunAsUser {
     None,
     /// This one.
     Id(i64),
+}
+
+/// Whose images the settings `OPENLIT_IMAGE_*` name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InitImages {
+    /// The published ones, or a mirror of them.
+    #[default]
+    Published,
+    /// Those that `deploy/providers` builds.
+    Prelit,
 }
 
 /// What is done with Knative templates, which refuse init containers unless feature flags are on.
@@ -143,6 +154,8 @@ pub struct Settings {
     pub default_version: String,
     /// `OPENLIT_DEFAULT_INIT_IMAGE`
     pub default_init_image: Option<String>,
+    /// `OPENLIT_INIT_IMAGES`
+    pub init_images: InitImages,
     /// `OPENLIT_IMAGE_OPENLIT`
     pub image_openlit: String,
     /// `OPENLIT_IMAGE_OPENINFERENCE`
@@ -237,6 +250,32 @@ impl Settings {
     /// Whether a setting was given.
     pub fn give(&self, name: &str) -> bool {
         self.given.contains(name)
+    }
+
+    /// The images that `OPENLIT_IMAGE_*` name: the provider, the setting, the image.
+    pub fn provider_images(&self) -> [(Provider, &'static str, &str); 3] {
+        [
+            (Provider::Openlit, "OPENLIT_IMAGE_OPENLIT", &self.image_openlit),
+            (Provider::Openinference, "OPENLIT_IMAGE_OPENINFERENCE", &self.image_openinference),
+            (Provider::Openllmetry, "OPENLIT_IMAGE_OPENLLMETRY", &self.image_openllmetry),
+        ]
+    }
+
+    /// What takes the place of a provider's `OPENLIT_IMAGE_*`: `OPENLIT_DEFAULT_INIT_IMAGE`, for the default provider
+    /// only, since an image holds the packages of one.
+    pub fn default_init_image_of(&self, provider: Provider) -> Option<&str> {
+        self.default_init_image.as_deref().filter(|_| provider == self.default_provider)
+    }
+
+    /// Why a provider cannot be used: Prelit's images were announced, and its setting still names the published one.
+    pub fn lacks_image_of(&self, provider: Provider) -> Option<String> {
+        let (_, name, image) = self.provider_images().into_iter().find(|(of, ..)| *of == provider)?;
+        let lacks = self.init_images == InitImages::Prelit
+            && self.default_init_image_of(provider).is_none()
+            && Image::parse(image).is_published();
+        lacks.then(|| {
+            format!("{name} is {image}, which is the published one; expected one that deploy/providers builds")
+        })
     }
 
     /// Whether any setting was given that the profile of labelled pods is made of.
@@ -335,6 +374,8 @@ impl Reader {
             default_provider: self.choice("OPENLIT_DEFAULT_PROVIDER", &Provider::ALL.map(|one| (one.as_str(), one))),
             default_version: self.text("OPENLIT_DEFAULT_VERSION"),
             default_init_image: self.optional("OPENLIT_DEFAULT_INIT_IMAGE"),
+            init_images: self
+                .choice("OPENLIT_INIT_IMAGES", &[("published", InitImages::Published), ("prelit", InitImages::Prelit)]),
             image_openlit: self.text("OPENLIT_IMAGE_OPENLIT"),
             image_openinference: self.text("OPENLIT_IMAGE_OPENINFERENCE"),
             image_openllmetry: self.text("OPENLIT_IMAGE_OPENLLMETRY"),
@@ -410,6 +451,9 @@ impl Reader {
         let webhook = &settings.webhook;
         if settings.default_provider == Provider::Custom && !self.is_set("OPENLIT_DEFAULT_INIT_IMAGE") {
             self.problem("OPENLIT_DEFAULT_PROVIDER", "found custom, which needs OPENLIT_DEFAULT_INIT_IMAGE");
+        }
+        if let Some(lacks) = settings.lacks_image_of(settings.default_provider) {
+            self.problem("OPENLIT_INIT_IMAGES", format!("found prelit, and {lacks}"));
         }
         for (name, request, limit_name, limit) in [
             (

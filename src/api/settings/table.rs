@@ -78,9 +78,10 @@ table! {
     "OPENLIT_DEFAULT_PROVIDER", "openlit", Kind::Choice(&["openlit", "openinference", "openllmetry", "custom"]), "The provider of the default profile: of pods that the label selects, and no AutoInstrumentation.";
     "OPENLIT_DEFAULT_VERSION", "latest", Kind::Syntax(syntax::VERSION), "The tag of the provider's image, unless an AutoInstrumentation says it or the image has a tag or digest.";
     "OPENLIT_DEFAULT_INIT_IMAGE", "", Kind::Syntax(syntax::IMAGE), "The init image of the default provider, in place of OPENLIT_IMAGE_*.";
-    "OPENLIT_IMAGE_OPENLIT", names::IMAGE_OPENLIT, Kind::Syntax(syntax::IMAGE), "Where the published openlit image is found: a mirror.";
-    "OPENLIT_IMAGE_OPENINFERENCE", names::IMAGE_OPENINFERENCE, Kind::Syntax(syntax::IMAGE), "Where the published openinference image is found: a mirror.";
-    "OPENLIT_IMAGE_OPENLLMETRY", names::IMAGE_OPENLLMETRY, Kind::Syntax(syntax::IMAGE), "Where the published openllmetry image is found: a mirror.";
+    "OPENLIT_INIT_IMAGES", "published", Kind::Choice(&["published", "prelit"]), "Whose images OPENLIT_IMAGE_* name: the published ones or a mirror of them, or Prelit's own, which serve other Pythons.";
+    "OPENLIT_IMAGE_OPENLIT", names::IMAGE_OPENLIT, Kind::Syntax(syntax::IMAGE), "Where the openlit image is found.";
+    "OPENLIT_IMAGE_OPENINFERENCE", names::IMAGE_OPENINFERENCE, Kind::Syntax(syntax::IMAGE), "Where the openinference image is found.";
+    "OPENLIT_IMAGE_OPENLLMETRY", names::IMAGE_OPENLLMETRY, Kind::Syntax(syntax::IMAGE), "Where the openllmetry image is found.";
     "OPENLIT_IMAGE_PULL_POLICY", "IfNotPresent", Kind::Choice(&["Always", "IfNotPresent", "Never"]), "When the init image is pulled, unless an AutoInstrumentation says it.";
     "OPENLIT_DETECTION", "auto", Kind::Choice(&["auto", "strict"]), "Whether a single container of unknown language is taken for Python (auto), or only what is detected (strict).";
     "OPENLIT_INIT_RUN_AS_USER", "auto", Kind::User, "The user of the init container: auto, none (OpenShift assigns one), or a number.";

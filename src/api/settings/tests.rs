@@ -60,9 +60,10 @@ fn every_setting_has_an_effect() {
     for variable in VARIABLES {
         let value = other(variable);
         let collector = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://y:1");
-        let pairs = [collector, (variable.name, &value), ("WEBHOOK_CERT_DIR", "/certs")];
+        let image = ("OPENLIT_IMAGE_OPENLIT", "r.example.com/prelit/openlit");
+        let pairs = [collector, image, (variable.name, &value), ("WEBHOOK_CERT_DIR", "/certs")];
         let settings = read_pairs(&pairs).unwrap();
-        let before = read_pairs(&[collector, ("WEBHOOK_CERT_DIR", "/other")]).unwrap();
+        let before = read_pairs(&[collector, image, ("WEBHOOK_CERT_DIR", "/other")]).unwrap();
         assert_ne!(settings.webhook.cert_dir, before.webhook.cert_dir);
         let without = Settings {
             webhook: WebhookSettings { cert_dir: before.webhook.cert_dir.clone(), ..settings.webhook.clone() },
@@ -119,10 +120,26 @@ fn bad_values_name_what_is_allowed() {
 #[test]
 fn settings_that_do_not_fit_together_are_refused() {
     refuses("OPENLIT_DEFAULT_PROVIDER", "custom", &["needs OPENLIT_DEFAULT_INIT_IMAGE"]);
+    refuses("OPENLIT_INIT_IMAGES", "prelit", &["OPENLIT_IMAGE_OPENLIT is ghcr.io/openlit/openlit-ai-instrumentation"]);
     refuses("CERT_MODE", "provided", &["needs WEBHOOK_CERT_DIR"]);
     refuses("OPENLIT_INIT_MEMORY_REQUEST", "1Gi", &["more than OPENLIT_INIT_MEMORY_LIMIT, which is 256Mi"]);
     refuses("METRICS_PORT", "8081", &["which is HEALTH_PORT too"]);
     refuses("CERT_REFRESH_DAYS", "365", &["below CERT_VALIDITY_DAYS"]);
+}
+
+#[test]
+fn prelits_images_must_be_named_for_what_is_used() {
+    let lacks = |pairs: &[(&str, &str)]| {
+        let pairs = [&[("OPENLIT_INIT_IMAGES", "prelit")], pairs].concat();
+        read_pairs(&pairs).map(|settings| Provider::ALL.map(|provider| settings.lacks_image_of(provider).is_some()))
+    };
+    assert_eq!(lacks(&[("OPENLIT_IMAGE_OPENLIT", "r/openlit")]), Ok([false, true, true, false]));
+    let mirror = lacks(&[("OPENLIT_IMAGE_OPENLIT", "ghcr.io/openlit/openlit-ai-instrumentation:1.0.0")]);
+    assert!(mirror.unwrap_err()[0].contains("1.0.0, which is the published one"));
+    let other = [("OPENLIT_DEFAULT_PROVIDER", "openinference"), ("OPENLIT_IMAGE_OPENINFERENCE", "r/openinference")];
+    assert_eq!(lacks(&other), Ok([true, false, true, false]));
+    assert_eq!(lacks(&[("OPENLIT_DEFAULT_INIT_IMAGE", "r/own")]), Ok([false, true, true, false]));
+    assert_eq!(Provider::ALL.map(|provider| Settings::default().lacks_image_of(provider)), [const { None }; 4]);
 }
 
 #[test]

@@ -10,6 +10,7 @@
 //!     "apiVersion": "apps/v1", "kind": "Deployment", "name": "chat", "namespace": "ai",
 //!     "template": "spec.template", "container": "app", "field": "spec.template.spec.containers[0]",
 //!     "selectedBy": "label", "state": "injected",
+//!     "initImage": {"reference": "ghcr.io/…:1.0.0", "serves": "CPython 3.11 (glibc)"},
 //!     "reason": "not-injected", "severity": "finding",
 //!     "detail": "", "message": "…", "remedy": "run prelit inject"
 //!   }],
@@ -23,11 +24,11 @@
 //! ```
 //!
 //! `state` is injected (`prelit inject` adds it), current, stale, edited, removed or skipped;
-//! `severity` is finding, warning, note or info; `namespace`, `selectedBy`, and where nothing is to
+//! `severity` is finding, warning, note or info; `namespace`, `selectedBy`, `initImage` and in it `serves`, and where nothing is to
 //! be said `reason`, `severity`, `message` and `remedy`, are null.
 
 use crate::api::{Reason, Severity};
-use crate::render::report::{self, Gate, Position, Report, severity};
+use crate::render::report::{self, Gate, InitImage, Position, Report, severity};
 use serde_json::{Map, Value, json};
 
 /// The whole report.
@@ -45,6 +46,7 @@ pub fn report(whole: &Report) -> String {
             entry.insert("container".to_owned(), json!(row.container));
             entry.insert("field".to_owned(), json!(row.field));
             entry.insert("selectedBy".to_owned(), json!(row.selected_by));
+            entry.insert("initImage".to_owned(), row.init_image.as_ref().map_or(Value::Null, init_image));
             entry.insert("state".to_owned(), json!(report::state(row.state)));
             because(&mut entry, row.reason_for(Gate::Check), &row.detail);
             Value::Object(entry)
@@ -89,6 +91,10 @@ fn place(position: &Position) -> Map<String, Value> {
     entry
 }
 
+fn init_image(InitImage { reference, packages }: &InitImage) -> Value {
+    json!({ "reference": reference, "serves": packages.pythons().map(|pythons| pythons.to_string()) })
+}
+
 fn because(entry: &mut Map<String, Value>, reason: Option<Reason>, detail: &str) {
     entry.insert("reason".to_owned(), json!(reason.map(Reason::code)));
     entry.insert("severity".to_owned(), json!(reason.map(|reason| severity(reason.severity()))));
@@ -109,6 +115,7 @@ mod tests {
         assert_eq!(json["containers"][0]["reason"], "not-injected");
         assert_eq!(json["containers"][0]["namespace"], "ai");
         assert!(json["containers"][1]["reason"].is_null());
+        assert_eq!(json["containers"][1]["initImage"]["serves"], "CPython 3.11 (glibc)");
         assert_eq!(json["containers"][5]["detail"], "100%, a: b\nc\u{1b}[0m");
         assert_eq!(json["remarks"][1]["severity"], "warning");
         assert_eq!(json["counts"]["podTemplates"], 1);

@@ -1,6 +1,7 @@
 //! For tests: resources as they are found, and pods as a watch of metadata shows them.
 
 use crate::api::names;
+use crate::api::settings::Settings;
 use crate::inject::record::Record;
 use crate::webhook::configurations::{Found, found};
 use k8s_openapi::api::core::v1::Pod;
@@ -23,7 +24,7 @@ pub(super) fn resource(namespace: &str, name: &str, fields: &Json) -> Found {
         "spec": spec,
     }))
     .unwrap();
-    found(&object)
+    found(&object, &Settings::default())
 }
 
 /// A pod with these labels, and the record of an injection by a configuration of this digest.

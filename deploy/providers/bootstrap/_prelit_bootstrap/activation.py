@@ -14,7 +14,10 @@ try:
 except ImportError:  # no threads
     from dummy_threading import Lock as allocate_lock
 
-PACKAGES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "prelit-packages")
+VOLUME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PACKAGES = os.path.join(VOLUME, "prelit-packages")
+# What the user asked for beside: pure Python, and found after everything else.
+CUSTOM = os.path.join(VOLUME, "custom-packages")
 
 # Never held while anything is imported: an import may wait for another thread's.
 _lock = allocate_lock()
@@ -104,18 +107,21 @@ class _Session(object):
                 say("leaves %s alone: %s" % (name, missing))
                 continue
             if self.provider is None:
-                self.begin(own)
+                self.begin()
             self.instrument(name, each["class"])
 
-    def begin(self, own):
+    def begin(self):
         """Starts the SDK."""
         settings.check()
+        # A process that multiprocessing spawns has its parent's sys.path.
+        own = conflicts.own_distributions(sys.path, [CUSTOM])
         chosen = conflicts.generation(self.generations, self.newest, own)
         found = conflicts.found(chosen["distributions"], own)
         if found:
             raise settings.StayOut(found)
         self.folders = [os.path.join(PACKAGES, folder) for folder in chosen["folders"]]
-        sys.path.extend(folder for folder in self.folders if folder not in sys.path)
+        custom = [CUSTOM] if os.path.isdir(CUSTOM) else []
+        sys.path.extend(folder for folder in self.folders + custom if folder not in sys.path)
         from . import ending, provider, telemetry
 
         signals = telemetry.start(provider.SDK_NAME, provider.SIGNALS)
