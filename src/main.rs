@@ -4,6 +4,11 @@ use prelit::cli::{self, Exit};
 use std::panic;
 use std::process::ExitCode;
 
+/// The images have the static program: with musl's own allocator a review takes half as long again.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
     // A defect is ours: short, without a trace, and never with half of an output.
     panic::set_hook(Box::new(|info| {
