@@ -15,6 +15,7 @@ pub mod logging;
 pub mod metrics;
 pub mod owner;
 pub mod paced;
+pub mod proxy;
 pub mod registration;
 pub mod review;
 pub mod routes;

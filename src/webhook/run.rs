@@ -24,7 +24,6 @@ use super::{api_server, events, listener, routes, signals, telemetry};
 use crate::api::settings::{CertMode, Settings};
 use axum::Router;
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::Config;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -132,7 +131,7 @@ pub async fn run(
     open("the server of probes", health, None, routes::probes(Arc::clone(&readiness), level));
     open("the server of metrics", numbers, None, routes::metrics(metrics.clone()));
 
-    let config = Config::infer().await?;
+    let config = api_server::config().await?;
     let client = api_server::client(config.clone(), &metrics)?;
     let times = Times::default();
     let in_haste = api_server::client_in_haste(config, times.patience, &metrics)?;
