@@ -21,6 +21,7 @@ pub mod review;
 pub mod routes;
 pub mod run;
 pub mod server;
+pub mod shared;
 pub mod shares;
 pub mod signals;
 pub mod succession;
