@@ -2,7 +2,7 @@
 
 use super::Ground;
 use super::control_plane::{ControlPlane, Controllers};
-use super::place::{Place, ROOT, Run};
+use super::place::{Place, Run};
 use super::process::Process;
 use super::replicas::{Replica, get};
 use libtest_mimic::Trial;
@@ -25,9 +25,7 @@ pub fn trials(ground: &Ground) -> Vec<Trial> {
 /// Clusters that are locked tell their version to nobody who is not granted it: our role does, and without it the webhook is
 /// registered all the same.
 fn a_version_that_is_not_told(place: &Place) {
-    let control_plane = ControlPlane::start(Controllers::None);
-    control_plane.kubectl(&["apply", "--server-side", "-f", &format!("{ROOT}/deploy/openlit-operator.yaml")], "");
-    control_plane.wait_until_defined();
+    let control_plane = ControlPlane::installed(Controllers::None);
     let bindings = ["system:public-info-viewer", "system:discovery"];
     control_plane.kubectl(&[&["delete", "clusterrolebinding"], &bindings[..]].concat(), "");
     let version = || {
