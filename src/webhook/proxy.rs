@@ -33,10 +33,12 @@ pub fn proxy(
     let value = |name: &str| environment(name).filter(|value| !value.is_empty());
     let variable = |name: &str| value(name).or_else(|| value(&name.to_ascii_lowercase()));
     let named = cluster.proxy_url.clone().filter(|url| !url.is_empty());
-    let spared = format!("{HERE},{}", variable("NO_PROXY").unwrap_or_default());
+    let spared = variable("NO_PROXY").unwrap_or_default();
+    let spares_all = spared.split(',').any(|one| one.trim() == "*");
     let for_all = || {
-        let url = variable("HTTPS_PROXY")?;
-        Matcher::builder().https(&url).no(&spared).build().intercept(server).map(|_| url)
+        let url = variable("HTTPS_PROXY").filter(|_| !spares_all)?;
+        let matcher = Matcher::builder().https(&url).no(format!("{HERE},{spared}")).build();
+        matcher.intercept(server).map(|_| url)
     };
     named.or_else(for_all).map(|url| spoken(&url).parse()).transpose()
 }
