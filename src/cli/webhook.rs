@@ -4,6 +4,7 @@ use super::args::Webhook;
 use super::{Exit, doors};
 use crate::api::settings::{read_environment, unknown_in_environment};
 use crate::render::{Failure, Failures};
+use crate::webhook::api_server;
 use crate::webhook::logging::{Level, log_panic};
 use crate::webhook::registration::uninstall::uninstall;
 use crate::webhook::run::{Replica, run as run_webhook};
@@ -28,7 +29,8 @@ pub fn run(arguments: &Webhook) -> Result<Exit, Failures> {
     let runtime = Builder::new_multi_thread().enable_all().build().map_err(|error| failed(&error))?;
     if arguments.uninstall {
         let done = runtime.block_on(async {
-            let client = Client::try_default().await.map_err(|error| failed(&error))?;
+            let config = api_server::config().await.map_err(|error| failed(&error))?;
+            let client = Client::try_from(config).map_err(|error| failed(&error))?;
             uninstall(client, &settings.webhook, OffsetDateTime::now_utc()).await.map_err(|error| failed(&error))
         })?;
         doors::print(format!("{}\n", done.join("\n")).as_bytes())?;

@@ -3,15 +3,18 @@
 
 use super::counted::Counted;
 use super::metrics::Metrics;
+use super::proxy;
 use axum::http::{Method, Request};
 use futures::future::{BoxFuture, FutureExt, ready};
 use futures::stream::{Stream, StreamExt};
 use kube::client::{Body, ClientBuilder};
+use kube::config::{InferConfigError, Kubeconfig};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, Config, Resource};
 use serde::de::DeserializeOwned;
+use std::env;
 use std::error::Error;
 use std::fmt::Debug;
 use std::io;
@@ -42,6 +45,21 @@ const LONGEST_PAUSE_OF_ONE: Duration = Duration::from_secs(1);
 
 /// After so long without a failure the pauses begin anew.
 const PEACE: Duration = Duration::from_secs(10);
+
+/// How to reach the cluster that a kubeconfig names, or else the one around this pod.
+///
+/// # Errors
+/// When there is neither.
+pub async fn config() -> Result<Config, InferConfigError> {
+    let mut config = Config::infer().await?;
+    let file = Kubeconfig::read();
+    if let Some(cluster) = file.as_ref().ok().and_then(proxy::current) {
+        let found = proxy::proxy(cluster, &config.cluster_url, |name| env::var(name).ok());
+        // What is no URL is an error before.
+        config.proxy_url = found.unwrap_or(config.proxy_url);
+    }
+    Ok(config)
+}
 
 /// The client of everything that has time.
 ///

@@ -67,9 +67,9 @@ pub struct Configurations {
     resources: channel::Sender<Resources>,
 }
 
-/// How the resources stand.
+/// How many resources there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Standing {
+pub struct Census {
     /// Whether all watches have shown everything once.
     pub synced: bool,
     /// Resources that are valid.
@@ -103,7 +103,7 @@ impl Configurations {
 
     /// Follows the resources of the namespaces that the settings name, and of the global one, for as long as the
     /// process lives. What is wrong with the API server is logged and tried again.
-    pub async fn follow(self, client: Client, settings: Settings, standing: channel::Sender<Standing>) {
+    pub async fn follow(self, client: Client, settings: Settings, census: channel::Sender<Census>) {
         let mut events: SelectAll<_> = apis(&client, &settings)
             .into_iter()
             .enumerate()
@@ -138,8 +138,8 @@ impl Configurations {
                     let synced = synced.iter().all(|synced| *synced);
                     let found: Arc<[Arc<Found>]> = known.found.values().map(|entry| Arc::clone(&entry.found)).collect();
                     let valid = found.iter().filter(|found| found.content.is_ok()).count();
-                    let now = Standing { synced, valid, invalid: found.len() - valid };
-                    standing.send_if_modified(|before| std::mem::replace(before, now) != now);
+                    let now = Census { synced, valid, invalid: found.len() - valid };
+                    census.send_if_modified(|before| std::mem::replace(before, now) != now);
                     self.resources.send_replace(Resources { engine: self.engine(), found, synced });
                 }
             }

@@ -1,5 +1,6 @@
-//! Events: what `kubectl describe` of a workload says about pods that could not be instrumented as they were marked, and
-//! of an `AutoInstrumentation` whether it is valid, and of our own pod and registration what is wrong there. Bounded: a controller that makes pods without end gets one in a while.
+//! Events: what `kubectl describe` of a workload says about pods that could not be instrumented as they were marked, of an
+//! `AutoInstrumentation` whether it is valid, and of our own pod and registration what is wrong there. Bounded: a controller
+//! that makes pods without end gets one in a while.
 
 use super::metrics::Metrics;
 use super::review::one_line;

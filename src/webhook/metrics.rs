@@ -2,7 +2,7 @@
 //! what is read together belongs together. [`Metrics::text`] is how Prometheus reads them; `telemetry` sends the same.
 
 use super::certificates::problem::Problem;
-use super::configurations::Standing;
+use super::configurations::Census;
 use super::decision::Outcome;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -200,9 +200,9 @@ impl Metrics {
         self.count(Name::Refused, [""; 2]);
     }
 
-    /// The resources stand otherwise.
-    pub fn configured(&self, standing: Standing) {
-        for (valid, count) in [("true", standing.valid), ("false", standing.invalid)] {
+    /// There are so many resources.
+    pub fn configured(&self, census: Census) {
+        for (valid, count) in [("true", census.valid), ("false", census.invalid)] {
             self.set(Name::Configurations, [valid, ""], i64::try_from(count).unwrap_or(i64::MAX));
         }
     }
@@ -347,7 +347,7 @@ mod tests {
         metrics.reviewed(Outcome::Injected, Duration::from_micros(60));
         metrics.reviewed(Outcome::Skipped(Reason::NotSelected), Duration::from_micros(40));
         metrics.reviewed(Outcome::Injected, Duration::from_secs(9));
-        metrics.configured(Standing { synced: true, valid: 3, invalid: 1 });
+        metrics.configured(Census { synced: true, valid: 3, invalid: 1 });
         metrics.leads(true);
         metrics.expires(1_800_000_000);
         metrics.found(&[Problem::Untrusted, Problem::Expired("ca.crt"), Problem::Expired("tls.crt")]);
@@ -393,7 +393,7 @@ mod tests {
     #[test]
     fn every_metric_is_shown_by_the_name_that_the_table_says() {
         let metrics = Metrics::default();
-        metrics.configured(Standing::default());
+        metrics.configured(Census::default());
         metrics.event("written");
         metrics.asked("GET", Some(200));
         metrics.exported("metrics", true);

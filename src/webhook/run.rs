@@ -1,44 +1,40 @@
 //! The process of the webhook: what runs beside what, from the first request to the API server to the last answer.
 
-use super::certificates::Service;
-use super::certificates::certificate::Certificate;
 use super::certificates::keeper::Keeper;
 use super::certificates::provided::Provided;
-use super::certificates::registered::Registered;
 use super::certificates::report::Report;
 use super::certificates::rotation::Policy;
-use super::certificates::serving::Serving;
-use super::configurations::{Configurations, Standing};
+use super::configurations::Configurations;
 use super::controller::run::Controller;
+use super::events::{self, Events};
 use super::farewell::with_farewell;
 use super::lease::{Candidate, Times};
 use super::logging::Level;
 use super::metrics::Metrics;
 use super::registration::desired;
 use super::registration::keeper::{Surroundings, keep};
-use super::routes::{Readiness, Reviewer};
+use super::routes::{self, Reviewer};
 use super::server::{Limits, serve, tls};
+use super::shared::Shared;
 use super::succession::{Succession, holder};
 use super::tasks::Tasks;
-use super::{api_server, events, listener, routes, signals, telemetry};
+use super::{api_server, listener, signals, telemetry};
 use crate::api::settings::{CertMode, Settings};
 use axum::Router;
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::Config;
+use kube::Client;
+use rustls::ServerConfig;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use time::OffsetDateTime;
+use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 /// How long reviews are still taken after the process was told to end: until the API servers have noticed.
 const FAREWELL: Duration = Duration::from_secs(5);
-
-/// How often the expiry of the certificate is looked at.
-const LOOK: Duration = Duration::from_secs(5);
 
 /// Why the webhook cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -106,108 +102,43 @@ pub async fn run(
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let metrics = Metrics::default();
     let telemetry = telemetry.map(|plan| plan.begin(&metrics)).transpose()?;
-    let serving = Arc::new(Serving::default());
-    let service =
-        Service { name: settings.webhook.service_name.clone(), namespace: settings.webhook.namespace.clone() };
-    let standing = watch::Sender::new(Standing::default());
-    let registered = watch::Sender::new(Registered::default());
-    let leads = watch::Sender::new(false);
-    let ends = watch::Sender::new(false);
-    let stop = watch::Sender::new(false);
+    let shared = Shared::new(&settings.webhook);
 
     // Whoever asks for our health is answered from the start.
-    let readiness = readiness(&standing, &registered, &serving, &service, &ends);
-    let webhook = &settings.webhook;
-    let listen =
-        |port| listener::listen(replica.address, port).map_err(|(address, error)| Trouble::Port(address, error));
-    let health = listen(webhook.health_port)?;
-    let numbers = listen(webhook.metrics_port)?;
-    let reviews = listen(webhook.port)?;
-    let mut servers = Tasks::default();
-    let mut open = |name, listener, tls, routes: Router| {
-        let mut stop = stop.subscribe();
-        let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
-        servers.spawn(name, serve(listener, tls, routes, Limits::default(), stopped));
-    };
-    open("the server of probes", health, None, routes::probes(Arc::clone(&readiness), level));
-    open("the server of metrics", numbers, None, routes::metrics(metrics.clone()));
+    let ports = Ports::listen(&settings, &replica)?;
+    let mut servers = Servers::default();
+    servers.open("the server of probes", ports.health, None, routes::probes(shared.readiness(), level));
+    servers.open("the server of metrics", ports.metrics, None, routes::metrics(metrics.clone()));
 
-    let config = Config::infer().await?;
-    let client = api_server::client(config.clone(), &metrics)?;
+    let config = api_server::config().await?;
     let times = Times::default();
+    let client = api_server::client(config.clone(), &metrics)?;
     let in_haste = api_server::client_in_haste(config, times.patience, &metrics)?;
     tokio::select! {
         () = api_server::answers(&client) => {}
         // Nobody has asked for a review yet.
         () = &mut told_to_end => return Ok(()),
     }
-    let configurations = Configurations::new(&settings);
-    let (events, notices) = events::Events::new(metrics.clone());
-    let deadline = Duration::from_secs(webhook.timeout_seconds.into()).mul_f64(0.8);
-    let reviewer = Reviewer::new(configurations.clone(), metrics.clone(), events.clone(), deadline);
-    let reviewer = Arc::new(reviewer.with_spans(telemetry.as_ref().and_then(telemetry::Telemetry::spans)));
-    let answers = with_farewell(routes::reviews(&webhook.path, reviewer), ends.subscribe());
-    open("the server of reviews", reviews, Some(tls(Arc::clone(&serving) as _)?), answers);
 
-    let controller = Controller {
-        client: client.clone(),
-        settings: settings.clone(),
-        field_manager: desired::manager(webhook),
-        resources: configurations.resources(),
-        events: events.clone(),
-        metrics: metrics.clone(),
-    };
+    let configurations = Configurations::new(&settings);
+    let (events, notices) = Events::new(metrics.clone());
+    let deadline = Duration::from_secs(settings.webhook.timeout_seconds.into()).mul_f64(0.8);
+    let reviewer = Reviewer::new(configurations.clone(), metrics.clone(), events.clone(), deadline)
+        .with_spans(telemetry.as_ref().and_then(telemetry::Telemetry::spans));
+    let answers = with_farewell(routes::reviews(&settings.webhook.path, Arc::new(reviewer)), shared.ends.subscribe());
+    let certificates = tls(Arc::clone(&shared.serving) as _)?;
+    servers.open("the server of reviews", ports.reviews, Some(certificates), answers);
+
     let mut tasks = Tasks::default();
-    tasks.spawn("the controller", controller.run(leads.subscribe()));
-    let configured = configurations.follow(client.clone(), settings.clone(), standing.clone());
-    tasks.spawn("the watch of AutoInstrumentations", configured);
     let written = events::write(client.clone(), replica.identity.clone(), metrics.clone(), notices);
     tasks.spawn("the writer of events", written);
-    let gauges = count(metrics.clone(), standing.subscribe(), leads.subscribe(), Arc::clone(&serving));
-    tasks.spawn("the keeper of gauges", gauges);
-    let wanted = watch::Sender::new(Vec::new());
-    let waits = waits(&standing, &registered, &serving, &service, wanted.subscribe());
-    let surroundings = Surroundings {
-        leads: leads.subscribe(),
-        bundle: wanted.subscribe(),
-        readiness,
-        registered: registered.clone(),
-        events: events.clone(),
-        metrics: metrics.clone(),
-    };
-    let registration = keep(client.clone(), webhook.clone(), surroundings);
-    tasks.spawn("the keeper of the registration", registration);
-    let report = Report::new(events, metrics.clone(), replica.object(&webhook.namespace));
-    let folder = webhook.cert_dir.as_ref().filter(|_| webhook.cert_mode == CertMode::Provided);
-    if let Some(folder) = folder.map(PathBuf::from) {
-        let registered = registered.subscribe();
-        let provided = Provided { folder, service, serving, registered, wanted, report };
-        tasks.spawn("the keeper of certificates", provided.run());
-    } else {
-        let keeper = Keeper {
-            secret: webhook.secret_name.clone(),
-            service,
-            policy: Policy::new(webhook.cert_validity, webhook.cert_refresh),
-            cluster_role: webhook.cluster_role.clone(),
-            field_manager: desired::manager(webhook),
-            serving,
-            leading: leads.subscribe(),
-            registered: registered.subscribe(),
-            wanted,
-            report,
-            metrics,
-        };
-        tasks.spawn("the keeper of certificates", keeper.run(client));
-    }
-    let candidate = Candidate {
-        lease: webhook.lease().to_owned(),
-        identity: holder(&replica.identity, webhook),
-        succession: Succession::new(waits),
-        times,
-    };
-    let (namespace, ending) = (webhook.namespace.clone(), ends.subscribe());
+    tasks.spawn("the keeper of gauges", shared.clone().gauge(metrics.clone()));
+    let work = Work { settings: &settings, replica: &replica, client, shared: &shared, events, metrics };
+    work.follow(configurations, &mut tasks);
+    work.keep_registration(&mut tasks);
+    work.keep_certificates(&mut tasks);
     let mut lease = Tasks::default();
-    lease.spawn("the candidate for the Lease", async move { candidate.run(in_haste, &namespace, leads, ending).await });
+    work.want_to_lead(in_haste, times, &mut lease);
     tracing::info!(identity = replica.identity, version = env!("CARGO_PKG_VERSION"), "the webhook runs");
 
     let early = tokio::select! {
@@ -215,7 +146,7 @@ pub async fn run(
             tracing::info!("told to end");
             None
         }
-        early = servers.first_to_end() => Some(early),
+        early = servers.tasks.first_to_end() => Some(early),
         early = tasks.first_to_end() => Some(early),
         early = lease.first_to_end() => Some(early),
     };
@@ -223,10 +154,9 @@ pub async fn run(
         tracing::error!(task, "a task has ended that never should; ending");
     }
     // Not ready any more, and leader no more: another goes on while this one still answers.
-    ends.send_replace(true);
+    shared.ends.send_replace(true);
     tokio::time::sleep(FAREWELL).await;
-    stop.send_replace(true);
-    servers.all_to_end().await;
+    servers.drain().await;
     tasks.stop().await;
     // It says itself what went wrong with it.
     lease.all_to_end().await;
@@ -236,66 +166,129 @@ pub async fn run(
     early.map_or(Ok(()), |task| Err(Trouble::Ended(task)))
 }
 
-/// Ready is who knows all configurations and serves a certificate that the API servers trust.
-fn readiness(
-    standing: &watch::Sender<Standing>,
-    registered: &watch::Sender<Registered>,
-    serving: &Arc<Serving>,
-    service: &Service,
-    ends: &watch::Sender<bool>,
-) -> Arc<Readiness> {
-    let (standing, registered) = (standing.subscribe(), registered.subscribe());
-    let (serving, service, ends) = (Arc::clone(serving), service.clone(), ends.subscribe());
-    Arc::new(move || {
-        if *ends.borrow() {
-            return Err("the process ends".to_owned());
-        }
-        if !standing.borrow().synced {
-            return Err("the AutoInstrumentations are not known yet".to_owned());
-        }
-        let lately = registered.borrow().lately(Instant::now());
-        serving
-            .check(&lately, &service, OffsetDateTime::now_utc())
-            .map_err(|problem| format!("the certificate: {problem}"))
-    })
+/// The ports, each listened on.
+struct Ports {
+    health: TcpListener,
+    metrics: TcpListener,
+    reviews: TcpListener,
 }
 
-/// Whether this replica would be trusted if only it wrote: what it serves is, by what it would register, or nothing could
-/// be served before it has written.
-fn waits(
-    standing: &watch::Sender<Standing>,
-    registered: &watch::Sender<Registered>,
-    serving: &Arc<Serving>,
-    service: &Service,
-    wanted: watch::Receiver<Vec<u8>>,
-) -> Arc<dyn Fn() -> bool + Send + Sync> {
-    let (standing, registered) = (standing.subscribe(), registered.subscribe());
-    let (serving, service) = (Arc::clone(serving), service.clone());
-    Arc::new(move || {
-        let trusted_by = |bundle: Vec<Certificate>| serving.check(&bundle, &service, OffsetDateTime::now_utc()).is_ok();
-        let now = registered.borrow().lately(Instant::now());
-        let (then, _) = Certificate::read_all(&wanted.borrow());
-        standing.borrow().synced && !trusted_by(now) && (then.is_empty() || trusted_by(then))
-    })
+impl Ports {
+    fn listen(settings: &Settings, replica: &Replica) -> Result<Ports, Trouble> {
+        let listen =
+            |port| listener::listen(replica.address, port).map_err(|(address, error)| Trouble::Port(address, error));
+        let webhook = &settings.webhook;
+        Ok(Ports {
+            health: listen(webhook.health_port)?,
+            metrics: listen(webhook.metrics_port)?,
+            reviews: listen(webhook.port)?,
+        })
+    }
 }
 
-/// Keeps the gauges.
-async fn count(
+/// The servers, which end together.
+#[derive(Default)]
+struct Servers {
+    tasks: Tasks,
+    stop: watch::Sender<bool>,
+}
+
+impl Servers {
+    fn open(&mut self, name: &'static str, listener: TcpListener, tls: Option<Arc<ServerConfig>>, routes: Router) {
+        let mut stop = self.stop.subscribe();
+        let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
+        self.tasks.spawn(name, serve(listener, tls, routes, Limits::default(), stopped));
+    }
+
+    /// Lets nobody in any more, and waits until what is under way is answered.
+    async fn drain(&mut self) {
+        self.stop.send_replace(true);
+        self.tasks.all_to_end().await;
+    }
+}
+
+/// What the tasks work with.
+struct Work<'a> {
+    settings: &'a Settings,
+    replica: &'a Replica,
+    client: Client,
+    shared: &'a Shared,
+    events: Events,
     metrics: Metrics,
-    mut standing: watch::Receiver<Standing>,
-    mut leads: watch::Receiver<bool>,
-    serving: Arc<Serving>,
-) {
-    loop {
-        metrics.configured(*standing.borrow_and_update());
-        metrics.leads(*leads.borrow_and_update());
-        if let Some(expiry) = serving.expiry() {
-            metrics.expires(expiry.unix_timestamp());
+}
+
+impl Work<'_> {
+    /// Follows the resources, and, where this replica leads, writes their statuses.
+    fn follow(&self, configurations: Configurations, tasks: &mut Tasks) {
+        let controller = Controller {
+            client: self.client.clone(),
+            settings: self.settings.clone(),
+            field_manager: desired::manager(&self.settings.webhook),
+            resources: configurations.resources(),
+            events: self.events.clone(),
+            metrics: self.metrics.clone(),
+        };
+        tasks.spawn("the controller", controller.run(self.shared.leads.subscribe()));
+        let followed = configurations.follow(self.client.clone(), self.settings.clone(), self.shared.census.clone());
+        tasks.spawn("the watch of AutoInstrumentations", followed);
+    }
+
+    /// Keeps the registration.
+    fn keep_registration(&self, tasks: &mut Tasks) {
+        let surroundings = Surroundings {
+            leads: self.shared.leads.subscribe(),
+            bundle: self.shared.wanted.subscribe(),
+            readiness: self.shared.readiness(),
+            registered: self.shared.registered.clone(),
+            events: self.events.clone(),
+            metrics: self.metrics.clone(),
+        };
+        let kept = keep(self.client.clone(), self.settings.webhook.clone(), surroundings);
+        tasks.spawn("the keeper of the registration", kept);
+    }
+
+    /// Keeps our own certificates, or reads those that are provided.
+    fn keep_certificates(&self, tasks: &mut Tasks) {
+        const NAME: &str = "the keeper of certificates";
+        let (webhook, shared) = (&self.settings.webhook, self.shared);
+        let report = Report::new(self.events.clone(), self.metrics.clone(), self.replica.object(&webhook.namespace));
+        let service = shared.service.clone();
+        let serving = Arc::clone(&shared.serving);
+        let registered = shared.registered.subscribe();
+        let wanted = shared.wanted.clone();
+        if let (CertMode::Provided, Some(folder)) = (webhook.cert_mode, &webhook.cert_dir) {
+            let folder = PathBuf::from(folder);
+            let provided = Provided { folder, service, serving, registered, wanted, report };
+            tasks.spawn(NAME, provided.run());
+            return;
         }
-        tokio::select! {
-            Ok(()) = standing.changed() => {}
-            Ok(()) = leads.changed() => {}
-            () = tokio::time::sleep(LOOK) => {}
-        }
+        let keeper = Keeper {
+            secret: webhook.secret_name.clone(),
+            service,
+            policy: Policy::new(webhook.cert_validity, webhook.cert_refresh),
+            cluster_role: webhook.cluster_role.clone(),
+            field_manager: desired::manager(webhook),
+            serving,
+            leading: shared.leads.subscribe(),
+            registered,
+            wanted,
+            report,
+            metrics: self.metrics.clone(),
+        };
+        tasks.spawn(NAME, keeper.run(self.client.clone()));
+    }
+
+    /// Wants to lead, by a client that does not wait for long, and gives the Lease back when the process is to end.
+    fn want_to_lead(&self, in_haste: Client, times: Times, tasks: &mut Tasks) {
+        let (webhook, shared) = (&self.settings.webhook, self.shared);
+        let candidate = Candidate {
+            lease: webhook.lease().to_owned(),
+            identity: holder(&self.replica.identity, webhook),
+            succession: Succession::new(shared.waits()),
+            times,
+        };
+        let (namespace, leads, ends) = (webhook.namespace.clone(), shared.leads.clone(), shared.ends.subscribe());
+        let led = async move { candidate.run(in_haste, &namespace, leads, ends).await };
+        tasks.spawn("the candidate for the Lease", led);
     }
 }

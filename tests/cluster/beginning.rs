@@ -2,7 +2,7 @@
 
 use super::Ground;
 use super::control_plane::{ControlPlane, Controllers};
-use super::kubelet::Installation;
+use super::deployment::Deployment;
 use super::place::Place;
 use super::probe::wait_until_injected;
 use super::process::Process;
@@ -35,8 +35,8 @@ fn before_the_api_server(place: &Place) {
     control_plane.welcome(place, "apps");
     place.copy("deploy", "deploy");
     place.out("kubectl apply --server-side -f deploy/openlit-operator.yaml");
-    let installation = Installation::of_manifests(&control_plane);
-    let mut command = installation.command(place, &installation.pods()[0], "10.99.10.1");
+    let deployment = Deployment::of_manifests(&control_plane);
+    let mut command = deployment.command(place, &deployment.pods()[0], "10.99.10.1");
     control_plane.kill_api_server();
     let mut replica =
         Replica { process: Process::start(&mut command, &place.path(""), "replica"), address: "10.99.10.1" };
@@ -47,7 +47,7 @@ fn before_the_api_server(place: &Place) {
     let since = Instant::now();
     replica.wait_until_ready();
     assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
-    installation.lead(&[replica.address]);
+    deployment.lead(&[replica.address]);
     wait_until_injected(place, "apps");
     // In five seconds it has asked a few times, and not all the time.
     let asked = place.read("replica.log").lines().filter(|line| line.contains("does not answer")).count();
@@ -64,8 +64,8 @@ fn before_the_definition_and_the_rights(place: &Place) {
     for part in ["service-account", "settings", "service", "deployment"] {
         place.out(&format!("kubectl apply --filename deploy/webhook/base/{part}.yaml"));
     }
-    let installation = Installation::of_manifests(&control_plane);
-    let mut replica = installation.run(place, &installation.pods()[0], "10.99.10.2");
+    let deployment = Deployment::of_manifests(&control_plane);
+    let mut replica = deployment.run(place, &deployment.pods()[0], "10.99.10.2");
     waits(&mut replica);
     sleep(Duration::from_secs(3));
     waits(&mut replica);
@@ -73,7 +73,7 @@ fn before_the_definition_and_the_rights(place: &Place) {
     let since = Instant::now();
     replica.wait_until_ready();
     assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
-    installation.lead(&[replica.address]);
+    deployment.lead(&[replica.address]);
     wait_until_injected(place, "apps");
     assert!(!place.out("cat openlit-operator-*.log").contains("panicked"));
 }

@@ -88,6 +88,15 @@ impl ControlPlane {
         control_plane
     }
 
+    /// Another one, in which the webhook is installed as its manifests say; nothing of it runs yet.
+    pub fn installed(controllers: Controllers) -> ControlPlane {
+        let control_plane = ControlPlane::start(controllers);
+        let manifests = format!("{ROOT}/deploy/openlit-operator.yaml");
+        control_plane.kubectl(&["apply", "--server-side", "-f", &manifests], "");
+        control_plane.wait_until_defined();
+        control_plane
+    }
+
     /// Adds our definition, and waits until it is served.
     pub fn define(&self) {
         self.kubectl(&["apply", "-f", &format!("{ROOT}/deploy/crds")], "");

@@ -7,8 +7,9 @@ use rcgen::{
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The names by which the API server is reached; the last address is the Service `kubernetes`.
-const API_SERVER: [&str; 5] = ["127.0.0.1", "localhost", "kubernetes.default", "kubernetes.default.svc", "10.96.0.1"];
+/// The names by which the API server is reached; the last addresses are the Service `kubernetes`, and the one behind it.
+const API_SERVER: [&str; 6] =
+    ["127.0.0.1", "localhost", "kubernetes.default", "kubernetes.default.svc", "10.96.0.1", "10.99.0.1"];
 
 /// Keys and certificates, in files.
 pub struct Credentials {

@@ -20,7 +20,7 @@ mod witness;
 
 use super::Ground;
 use super::control_plane::{ControlPlane, Controllers};
-use super::place::{Place, ROOT};
+use super::place::Place;
 use super::probe::wait_until_injected;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -142,9 +142,7 @@ impl Story {
     /// Three replicas are ready, and pods of the namespace `apps` are injected.
     fn begin(place: &Place) -> Story {
         let start = Instant::now();
-        let control_plane = ControlPlane::start(Controllers::None);
-        control_plane.kubectl(&["apply", "--server-side", "-f", &format!("{ROOT}/deploy/openlit-operator.yaml")], "");
-        control_plane.wait_until_defined();
+        let control_plane = ControlPlane::installed(Controllers::None);
         control_plane.welcome(place, "apps");
         place.copy("testdata/cluster/ai.yaml", "ai.yaml");
         place.out("kubectl create -f ai.yaml");

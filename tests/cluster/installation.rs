@@ -1,7 +1,7 @@
 //! The webhook as its manifests install it, with one replica.
 
 use super::control_plane::{ControlPlane, Controllers};
-use super::place::{Place, ROOT};
+use super::place::Place;
 use super::probe::{pod, wait_until_injected};
 use super::replicas::{Replica, endpoints};
 use std::path::Path;
@@ -16,15 +16,7 @@ pub struct Installation {
 impl Installation {
     /// Installs the webhook in a control plane of its own; returns when the replica at the address is ready.
     pub fn start(folder: &Path, controllers: Controllers, address: &'static str) -> Installation {
-        Installation::begin(Installation::prepare(controllers), folder, address)
-    }
-
-    /// A control plane with the manifests, of which nothing runs yet.
-    pub fn prepare(controllers: Controllers) -> ControlPlane {
-        let control_plane = ControlPlane::start(controllers);
-        control_plane.kubectl(&["apply", "--server-side", "-f", &format!("{ROOT}/deploy/openlit-operator.yaml")], "");
-        control_plane.wait_until_defined();
-        control_plane
+        Installation::begin(ControlPlane::installed(controllers), folder, address)
     }
 
     /// Runs the replica; returns when it is ready.

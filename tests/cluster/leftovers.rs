@@ -3,7 +3,7 @@
 
 use super::Ground;
 use super::control_plane::{ControlPlane, Controllers};
-use super::kubelet::Installation;
+use super::deployment::Deployment;
 use super::place::Place;
 use super::probe::{endpoint, probe, wait_until_injected};
 use super::process::wait_until;
@@ -72,8 +72,8 @@ fn a_registration_to_our_service_is_disarmed(place: &Place) {
     place.out("kubectl apply -f deploy/openlit-operator.yaml");
     // No pod can be made, but those of the operator, which it has left out.
     wait_until("all pods are refused", || probe(place, "apps").code != 0);
-    let installation = Installation::of_manifests(&control_plane);
-    let replica = installation.run_one(place, "10.99.4.1");
+    let deployment = Deployment::of_manifests(&control_plane);
+    let replica = deployment.run_one(place, "10.99.4.1");
     wait_until("none is refused", || probe(place, "apps").code == 0);
     wait_until_injected(place, "apps");
     assert_eq!(of_original(place, "{.webhooks[*].failurePolicy}"), "Ignore");
@@ -151,7 +151,7 @@ fn what_has_our_names_becomes_ours(place: &Place) {
     place.copy("deploy", "deploy");
     place.out("kubectl apply --server-side -f deploy/openlit-operator.yaml");
     wait_until("all pods are refused", || probe(place, "apps").code != 0);
-    let replica = Installation::of_manifests(&control_plane).run_one(place, "10.99.4.2");
+    let replica = Deployment::of_manifests(&control_plane).run_one(place, "10.99.4.2");
     wait_until("none is refused", || probe(place, "apps").code == 0);
     wait_until_injected(place, "apps");
     let now: Value =

@@ -200,7 +200,7 @@ fn resources_that_change_are_followed(place: &Place) {
 /// Pods that are there before the webhook is, a third each instrumented, outdated and missing.
 fn pods_are_counted(place: &Place) {
     let (pods, selecting) = (many("PRELIT_TEST_PODS", PODS), many("PRELIT_TEST_SELECTING", SELECTING));
-    let control_plane = Installation::prepare(Controllers::None);
+    let control_plane = ControlPlane::installed(Controllers::None);
     (0..NAMESPACES).for_each(|number| control_plane.namespace(&namespace(number)));
     control_plane.welcome(place, &namespace(0));
     let runtime = Runtime::new().unwrap();

@@ -17,13 +17,13 @@ mod beginning;
 mod control_plane;
 mod credentials;
 mod definition;
+mod deployment;
 mod endurance;
 mod frames;
 mod harness;
 mod hostile;
 mod installation;
 mod kinds;
-mod kubelet;
 mod leftovers;
 mod load;
 #[allow(dead_code, reason = "the goldens use all of it")]

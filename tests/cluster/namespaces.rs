@@ -3,7 +3,7 @@
 
 use super::Ground;
 use super::control_plane::{ControlPlane, Controllers};
-use super::kubelet::Installation;
+use super::deployment::Deployment;
 use super::place::Place;
 use super::probe::{endpoint, wait_until_injected};
 use super::process::wait_until;
@@ -56,7 +56,7 @@ fn only_those_that_are_watched(place: &Place) {
         });
         place.pipe(&resource.to_string(), "kubectl", &["create", "--filename=-"]).succeeded();
     }
-    let replica = Installation::of_manifests(&control_plane).run_one(place, "10.99.6.1");
+    let replica = Deployment::of_manifests(&control_plane).run_one(place, "10.99.6.1");
     wait_until_injected(place, "prod");
     let goes_to = |namespace| endpoint(place, namespace);
     assert_eq!(goes_to("prod").as_deref(), Some("http://prod.example.com:4318"));

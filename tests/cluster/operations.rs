@@ -3,15 +3,14 @@
 
 use super::Ground;
 use super::control_plane::{ControlPlane, Controllers};
-use super::place::{Place, ROOT};
+use super::place::Place;
 use super::process::{Process, wait_until};
 use super::replicas::{Replica, endpoints, get};
+use super::visitor::{self, name, trusting};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use libtest_mimic::Trial;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConnection, StreamOwned};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -29,9 +28,7 @@ pub fn trials(ground: &Ground) -> Vec<Trial> {
 
 /// A control plane in which the webhook is installed, and a namespace for pods.
 fn installed(place: &Place) -> ControlPlane {
-    let control_plane = ControlPlane::start(Controllers::None);
-    control_plane.kubectl(&["apply", "--server-side", "-f", &format!("{ROOT}/deploy/openlit-operator.yaml")], "");
-    control_plane.wait_until_defined();
+    let control_plane = ControlPlane::installed(Controllers::None);
     control_plane.welcome(place, "apps");
     control_plane
 }
@@ -61,16 +58,7 @@ struct Line(BufReader<StreamOwned<ClientConnection, TcpStream>>);
 
 impl Line {
     fn to(control_plane: &ControlPlane, address: &str, port: u16) -> Line {
-        let bundle = ["get", "mutatingwebhookconfiguration", "openlit-instrumentation-webhook"];
-        let bundle = [&bundle[..], &["--output=jsonpath={.webhooks[0].clientConfig.caBundle}"]].concat();
-        let bundle = BASE64.decode(control_plane.kubectl(&bundle, "").stdout).unwrap();
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&bundle).map(Result::unwrap));
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let config = config.with_root_certificates(roots).with_no_client_auth();
-        let name = "openlit-webhook-service.openlit.svc".try_into().unwrap();
-        let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+        let connection = ClientConnection::new(Arc::new(trusting(control_plane)), name()).unwrap();
         let stream = TcpStream::connect((address, port)).unwrap();
         // Or each request waits for the acknowledgement of the last answer.
         stream.set_nodelay(true).unwrap();
@@ -117,16 +105,11 @@ impl Line {
     }
 }
 
+/// The review of a pod with these labels.
 fn review(labels: &Value) -> String {
-    json!({
-        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
-        "request": {
-            "uid": "u", "kind": { "group": "", "version": "v1", "kind": "Pod" },
-            "resource": { "group": "", "version": "v1", "resource": "pods" },
-            "namespace": "apps", "operation": "CREATE", "object": pod("p", labels),
-        },
-    })
-    .to_string()
+    let mut review = visitor::review();
+    review["request"]["object"] = pod("p", labels);
+    review.to_string()
 }
 
 /// The ports of the replica that listens on all addresses.
@@ -377,13 +360,6 @@ fn telemetry_arrives(place: &Place) {
     assert_eq!(sent.len(), families, "all of them");
 }
 
-/// How much memory a process has, in bytes.
-fn resident(process: &Process) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
-}
-
 fn a_collector_that_hangs(place: &Place) {
     let control_plane = installed(place);
     let collector = TcpListener::bind("10.99.28.9:4318").unwrap();
@@ -412,9 +388,9 @@ fn a_collector_that_hangs(place: &Place) {
     };
     // More than the queue holds; what comes then is dropped.
     review(3_000);
-    let before = resident(&replica.process);
+    let before = replica.process.memory_now();
     review(2_000);
-    let grown = resident(&replica.process).saturating_sub(before);
+    let grown = replica.process.memory_now().saturating_sub(before);
     assert!(grown < 4 << 20, "{grown} bytes more for 2,000 reviews");
     let start = Instant::now();
     assert!(replica.process.stop().success());

@@ -3,7 +3,7 @@
 
 use super::Ground;
 use super::control_plane::{ControlPlane, Controllers};
-use super::kubelet::Installation;
+use super::deployment::Deployment;
 use super::place::{Place, ROOT};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
@@ -60,9 +60,9 @@ fn table() -> Vec<Row> {
     rows
 }
 
-/// What an installation is called, and what it watches.
+/// What a Deployment is called, and what it watches.
 struct Case<'c> {
-    installation: Installation<'c>,
+    deployment: Deployment<'c>,
     watched: Option<&'static str>,
     /// Whether it keeps its own certificates.
     keeps_certificates: bool,
@@ -73,7 +73,7 @@ struct Case<'c> {
 impl Case<'_> {
     /// What the table says of a namespace.
     fn expected(&self, namespace: &str) -> BTreeSet<Right> {
-        let own = namespace == self.installation.namespace;
+        let own = namespace == self.deployment.namespace;
         let mut rights = BTreeSet::new();
         for Row { resource, own: of_own, which, verbs } in table() {
             if of_own && !own || resource == "secrets" && !self.keeps_certificates {
@@ -97,8 +97,8 @@ impl Case<'_> {
 
     /// The account may do in each namespace what the table says.
     fn may_do_what_is_said(&self, place: &Place) {
-        let Installation { control_plane, namespace, .. } = &self.installation;
-        let account = self.installation.pods()[0]["spec"]["serviceAccountName"].as_str().unwrap().to_owned();
+        let Deployment { control_plane, namespace, .. } = &self.deployment;
+        let account = self.deployment.pods()[0]["spec"]["serviceAccountName"].as_str().unwrap().to_owned();
         let nobody = control_plane.kubeconfig_of("elsewhere", "default");
         let somebody = control_plane.kubeconfig_of(namespace, &account);
         for namespace in [namespace, "prod", "default", "kube-system", "elsewhere"] {
@@ -188,12 +188,12 @@ fn of_every_overlay(place: &Place) {
         place.out("kubectl delete deployments --all --namespace openlit --cascade=foreground");
         place.out(&format!("kubectl apply --server-side -k deploy/webhook/{overlay}"));
         let case = Case {
-            installation: Installation::of_manifests(&control_plane),
+            deployment: Deployment::of_manifests(&control_plane),
             watched: (overlay == "overlays/namespaced").then_some("prod"),
             keeps_certificates: overlay != "overlays/cert-manager",
             names: &[],
         };
-        let pods = case.installation.pods();
+        let pods = case.deployment.pods();
         assert_eq!(pods.len(), if overlay == "overlays/ha" { 2 } else { 1 }, "{overlay}");
         if overlay == "overlays/ha" {
             let spec = &pods[0]["spec"];
@@ -253,11 +253,11 @@ fn of_the_chart(place: &Place) {
             "helm3 template {release} deploy/helm/openlit-operator --namespace ai --kube-version 1.36.0 {values}"
         );
         place.out(&format!("{template} | kubectl apply --server-side --force-conflicts -f -"));
-        let deployment = place.out("kubectl get deployments --output=name --namespace ai");
-        let deployment = deployment.trim().strip_prefix("deployment.apps/").unwrap().to_owned();
-        let installation = Installation { control_plane: &control_plane, namespace: "ai".to_owned(), deployment };
-        let case = Case { installation, watched, keeps_certificates, names };
-        assert_eq!(case.installation.pods().len(), 1);
+        let name = place.out("kubectl get deployments --output=name --namespace ai");
+        let name = name.trim().strip_prefix("deployment.apps/").unwrap().to_owned();
+        let deployment = Deployment { control_plane: &control_plane, namespace: "ai".to_owned(), name };
+        let case = Case { deployment, watched, keeps_certificates, names };
+        assert_eq!(case.deployment.pods().len(), 1);
         case.may_do_what_is_said(place);
         place.out(&format!("{template} --set crd.install=false | kubectl delete --cascade=foreground -f -"));
     }

@@ -3,7 +3,7 @@
 
 use super::Ground;
 use super::control_plane::{ControlPlane, Controllers};
-use super::kubelet::Installation;
+use super::deployment::Deployment;
 use super::permissions::stand_ins;
 use super::place::Place;
 use super::probe::{endpoint, wait_until_injected};
@@ -55,14 +55,14 @@ fn certificates_are_renewed_while_pods_are_made(place: &Place) {
     place.out("kubectl create --filename cert-manager.json");
     place.copy("deploy", "deploy");
     place.out("kubectl apply --server-side -k deploy/webhook/overlays/cert-manager");
-    let installation = Installation::of_manifests(&control_plane);
+    let deployment = Deployment::of_manifests(&control_plane);
     // The pod does not start before its Secret is there.
     let first = authority();
     issue(place, &first);
-    let replica = installation.run_one(place, "10.99.8.1");
+    let replica = deployment.run_one(place, "10.99.8.1");
     wait_until_injected(place, "apps");
 
-    let pod = installation.pods()[0]["metadata"]["name"].as_str().unwrap().to_owned();
+    let pod = deployment.pods()[0]["metadata"]["name"].as_str().unwrap().to_owned();
     let mounted = place.path(format!("{pod}-openlit-webhook-certs"));
     let log = || place.read(format!("{pod}.log"));
     let served = || log().lines().filter(|line| line.contains("serving a new certificate")).count();
@@ -84,12 +84,12 @@ fn certificates_are_renewed_while_pods_are_made(place: &Place) {
         });
         // The leaf alone, as at every renewal.
         issue(place, &first);
-        installation.mount("openlit-webhook-certs", &mounted);
+        deployment.mount("openlit-webhook-certs", &mounted);
         wait_until("the new leaf is served", || served() == 2);
         // And the CA: it is registered beside the old one, before a leaf of it is served.
         let second = authority();
         issue(place, &second);
-        installation.mount("openlit-webhook-certs", &mounted);
+        deployment.mount("openlit-webhook-certs", &mounted);
         wait_until("both are registered", || {
             registered().contains(&second.pem()) && registered().contains(&first.pem())
         });

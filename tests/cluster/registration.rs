@@ -3,7 +3,7 @@
 
 use super::Ground;
 use super::control_plane::{ControlPlane, Controllers};
-use super::place::{Place, ROOT};
+use super::place::Place;
 use super::probe::wait_until_injected;
 use super::process::wait_until;
 use super::replicas::{Replica, endpoints, get};
@@ -22,8 +22,7 @@ pub fn trials(ground: &Ground) -> Vec<Trial> {
 const CONFIGURATION: &str = "mutatingwebhookconfiguration/openlit-instrumentation-webhook";
 
 fn nobody_is_refused_before_somebody_answers(place: &Place) {
-    let control_plane = ControlPlane::start(Controllers::All);
-    control_plane.kubectl(&["apply", "--server-side", "-f", &format!("{ROOT}/deploy/openlit-operator.yaml")], "");
+    let control_plane = ControlPlane::installed(Controllers::All);
     control_plane.welcome(place, "apps");
     // The resources cannot be read, so that no replica is ever ready.
     let patch =

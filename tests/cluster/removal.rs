@@ -2,7 +2,7 @@
 
 use super::Ground;
 use super::control_plane::{ControlPlane, Controllers};
-use super::kubelet::Installation;
+use super::deployment::Deployment;
 use super::place::{Place, Run};
 use super::probe::wait_until_injected;
 use super::process::wait_until;
@@ -55,13 +55,13 @@ fn wait_until_as(place: &Place, before: &BTreeSet<String>) {
 }
 
 /// Applies the one file, and runs its pod until pods are instrumented.
-fn install<'c>(place: &Place, control_plane: &'c ControlPlane, address: &'static str) -> (Installation<'c>, Replica) {
+fn install<'c>(place: &Place, control_plane: &'c ControlPlane, address: &'static str) -> (Deployment<'c>, Replica) {
     place.copy("deploy", "deploy");
     place.out(&format!("kubectl apply -f {ONE_FILE}"));
-    let installation = Installation::of_manifests(control_plane);
-    let replica = installation.run_one(place, address);
+    let deployment = Deployment::of_manifests(control_plane);
+    let replica = deployment.run_one(place, address);
     wait_until_injected(place, "apps");
-    (installation, replica)
+    (deployment, replica)
 }
 
 /// Names of what the webhook makes by itself, of no manifest.
@@ -104,10 +104,10 @@ fn what_is_to_be_kept_is_kept(place: &Place) {
     place.copy("testdata/cluster", "");
     place.out("kubectl create --filename ai.yaml");
     let before = everything(place);
-    let (installation, replica) = install(place, &control_plane, "10.99.5.2");
+    let (deployment, replica) = install(place, &control_plane, "10.99.5.2");
 
     // Whoever may install may uninstall; the webhook's own account may, too.
-    let account = installation.control_plane.kubeconfig_of("openlit", "openlit-operator");
+    let account = deployment.control_plane.kubeconfig_of("openlit", "openlit-operator");
     let uninstall = |config: PathBuf| {
         Run::of(place.command("prelit").args(["webhook", "--uninstall"]).env("KUBECONFIG", config), "")
     };

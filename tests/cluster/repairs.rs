@@ -3,7 +3,7 @@
 
 use super::Ground;
 use super::control_plane::{ControlPlane, Controllers};
-use super::kubelet::Installation;
+use super::deployment::Deployment;
 use super::place::Place;
 use super::probe::{endpoint, wait_until_injected};
 use super::replicas::{Replica, get};
@@ -40,14 +40,14 @@ fn soon(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn install<'c>(place: &Place, control_plane: &'c ControlPlane, address: &'static str) -> (Installation<'c>, Replica) {
+fn install<'c>(place: &Place, control_plane: &'c ControlPlane, address: &'static str) -> (Deployment<'c>, Replica) {
     control_plane.welcome(place, "apps");
     place.copy("deploy", "deploy");
     place.out("kubectl apply --server-side -f deploy/openlit-operator.yaml");
-    let installation = Installation::of_manifests(control_plane);
-    let replica = installation.run_one(place, address);
+    let deployment = Deployment::of_manifests(control_plane);
+    let replica = deployment.run_one(place, address);
     wait_until_injected(place, "apps");
-    (installation, replica)
+    (deployment, replica)
 }
 
 /// The replica is ready, and pods are instrumented: the API server itself trusts it.
@@ -145,7 +145,7 @@ fn foreign(until: OffsetDateTime) -> [(&'static str, String); 3] {
 }
 
 /// Whether the Secret holds what may be served and renewed.
-fn is_sound(place: &Place, installation: &Installation<'_>, service: &str) -> bool {
+fn is_sound(place: &Place, deployment: &Deployment<'_>, service: &str) -> bool {
     if place.out(&format!("kubectl get secret {SECRET} --namespace openlit --ignore-not-found")).is_empty() {
         return false;
     }
@@ -153,7 +153,7 @@ fn is_sound(place: &Place, installation: &Installation<'_>, service: &str) -> bo
     if folder.exists() {
         std::fs::remove_dir_all(&folder).unwrap();
     }
-    installation.mount(SECRET, &folder);
+    deployment.mount(SECRET, &folder);
     let data: Data =
         KEYS.iter().filter_map(|key| Some(((*key).to_owned(), std::fs::read(folder.join(key)).ok()?))).collect();
     let service = Service { name: service.to_owned(), namespace: "openlit".to_owned() };
@@ -163,8 +163,8 @@ fn is_sound(place: &Place, installation: &Installation<'_>, service: &str) -> bo
 
 fn of_the_secret(place: &Place) {
     let control_plane = ControlPlane::start(Controllers::All);
-    let (installation, replica) = install(place, &control_plane, "10.99.7.2");
-    let is_sound = || is_sound(place, &installation, "openlit-webhook-service");
+    let (deployment, replica) = install(place, &control_plane, "10.99.7.2");
+    let is_sound = || is_sound(place, &deployment, "openlit-webhook-service");
     assert!(is_sound());
     let written = |keys: &[(&str, String)]| {
         let keys: serde_json::Map<_, _> = keys.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
@@ -200,7 +200,7 @@ fn of_the_secret(place: &Place) {
         "metadata": { "name": SECRET, "namespace": "openlit" }, "stringData": { "a": "b" },
     });
     place.pipe(&other.to_string(), "kubectl", &["create", "--filename=-"]).succeeded();
-    let replica = installation.run(place, &installation.pods()[0], "10.99.7.2");
+    let replica = deployment.run(place, &deployment.pods()[0], "10.99.7.2");
     soon("immutable, and of another type", is_sound);
     works(place, &replica, "immutable, and of another type");
     no_trouble(place);
@@ -210,7 +210,7 @@ fn of_the_secret(place: &Place) {
 /// written in one place, the old one goes on until the replica starts anew.
 fn of_names(place: &Place) {
     let control_plane = ControlPlane::start(Controllers::All);
-    let (installation, replica) = install(place, &control_plane, "10.99.7.3");
+    let (deployment, replica) = install(place, &control_plane, "10.99.7.3");
     place.out("kubectl get service openlit-webhook-service --namespace openlit --output=json > service.json");
     let mut service: Value = serde_json::from_str(&place.read("service.json")).unwrap();
     service["metadata"] = json!({ "name": "renamed", "namespace": "openlit" });
@@ -221,9 +221,9 @@ fn of_names(place: &Place) {
         "kubectl patch configmap openlit-operator-config --namespace openlit --patch='data: {WEBHOOK_SERVICE_NAME: renamed}'",
     );
     replica.process.stop();
-    let replica = installation.run(place, &installation.pods()[0], "10.99.7.3");
-    installation.lead(&["10.99.7.3"]);
-    soon("another certificate", || is_sound(place, &installation, "renamed"));
+    let replica = deployment.run(place, &deployment.pods()[0], "10.99.7.3");
+    deployment.lead(&["10.99.7.3"]);
+    soon("another certificate", || is_sound(place, &deployment, "renamed"));
     works(place, &replica, "another Service");
     assert_eq!(registration(place)["webhooks"][0]["clientConfig"]["service"]["name"], "renamed");
     no_trouble(place);

@@ -3,7 +3,7 @@
 
 use super::Ground;
 use super::control_plane::{ControlPlane, Controllers};
-use super::kubelet::Installation;
+use super::deployment::Deployment;
 use super::place::Place;
 use super::probe::{endpoint, wait_until_injected};
 use super::process::wait_until;
@@ -41,8 +41,8 @@ fn two_installations_share_nothing(place: &Place) {
         "helm4 install second deploy/helm/openlit-operator --namespace ai --create-namespace --set crd.install=false \
          --set multiOperator.watchNamespace=research --set settings.OPENLIT_OTLP_ENDPOINT={SECOND}"
     ));
-    let first = Installation::of_manifests(&control_plane);
-    let second = Installation { namespace: "ai".to_owned(), deployment: "second-openlit-operator".to_owned(), ..first };
+    let first = Deployment::of_manifests(&control_plane);
+    let second = Deployment { namespace: "ai".to_owned(), name: "second-openlit-operator".to_owned(), ..first };
     let mut replicas = [first.run_one(place, "10.99.3.1"), second.run_one(place, "10.99.3.2")];
     wait_until_injected(place, "prod");
     wait_until_injected(place, "research");

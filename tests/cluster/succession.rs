@@ -3,7 +3,7 @@
 
 use super::Ground;
 use super::control_plane::{ControlPlane, Controllers};
-use super::place::{Place, ROOT};
+use super::place::Place;
 use super::probe::wait_until_injected;
 use super::process::wait_until;
 use super::replicas::{Replica, endpoints, get, slice};
@@ -24,12 +24,7 @@ const CONFIGURATION: &str = "openlit-instrumentation-webhook";
 
 /// An installation by the manifests, whose roles grant some more names.
 fn installed(place: &Place) -> ControlPlane {
-    let control_plane = ControlPlane::start(Controllers::None);
-    control_plane.kubectl(&["apply", "--server-side", "-f", &format!("{ROOT}/deploy/openlit-operator.yaml")], "");
-    wait_until("the definition is served", || {
-        let output = "--output=jsonpath={.status.conditions[?(@.type=='Established')].status}";
-        control_plane.kubectl(&["get", "crd", "autoinstrumentations.openlit.io", output], "").stdout == "True"
-    });
+    let control_plane = ControlPlane::installed(Controllers::None);
     control_plane.welcome(place, "apps");
     let roles = place.out(
         "kubectl get --output=yaml clusterrole/openlit-operator; echo ---; \

@@ -28,19 +28,11 @@ pub struct Visitor {
 }
 
 impl Visitor {
-    /// One that trusts the webhook at an address as the API server does: by what is registered.
+    /// One that trusts the webhook at an address.
     pub fn new(control_plane: &ControlPlane, from: Ipv4Addr, to: &str) -> Visitor {
-        let bundle = "--output=jsonpath={.webhooks[0].clientConfig.caBundle}";
-        let registered = ["get", "mutatingwebhookconfiguration", "openlit-instrumentation-webhook", bundle];
-        let bundle = BASE64.decode(control_plane.kubectl(&registered, "").stdout).unwrap();
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&bundle) {
-            roots.add(certificate.unwrap()).unwrap();
-        }
+        let config = trusting(control_plane);
         let tls = |protocol: &str| {
-            let provider = Arc::new(rustls::crypto::ring::default_provider());
-            let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-            let mut config = config.with_root_certificates(roots.clone()).with_no_client_auth();
+            let mut config = config.clone();
             config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
             TlsConnector::from(Arc::new(config))
         };
@@ -81,7 +73,22 @@ impl Visitor {
     }
 }
 
-fn name() -> ServerName<'static> {
+/// TLS that trusts the webhook as the API server does: by what is registered.
+pub fn trusting(control_plane: &ControlPlane) -> ClientConfig {
+    let bundle = "--output=jsonpath={.webhooks[0].clientConfig.caBundle}";
+    let registered = ["get", "mutatingwebhookconfiguration", "openlit-instrumentation-webhook", bundle];
+    let bundle = BASE64.decode(control_plane.kubectl(&registered, "").stdout).unwrap();
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&bundle) {
+        roots.add(certificate.unwrap()).unwrap();
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    config.with_root_certificates(roots).with_no_client_auth()
+}
+
+/// Whom the API server asks for.
+pub fn name() -> ServerName<'static> {
     "openlit-webhook-service.openlit.svc".try_into().unwrap()
 }
 

@@ -3,7 +3,7 @@
 
 use super::Ground;
 use super::control_plane::{ControlPlane, Controllers};
-use super::place::{Place, ROOT};
+use super::place::Place;
 use super::pods::each_workload_has_its_pod;
 use super::probe::wait_until_injected;
 use super::process::wait_until;
@@ -17,9 +17,7 @@ pub fn trials(ground: &Ground) -> Vec<Trial> {
 }
 
 fn pods_are_what_is_rendered(place: &Place) {
-    let control_plane = ControlPlane::start(Controllers::All);
-    control_plane.kubectl(&["apply", "--server-side", "-f", &format!("{ROOT}/deploy/openlit-operator.yaml")], "");
-    control_plane.wait_until_defined();
+    let control_plane = ControlPlane::installed(Controllers::All);
     control_plane.welcome(place, "apps");
     place.copy("testdata/cluster", "");
     place.out("kubectl create -f ai.yaml");

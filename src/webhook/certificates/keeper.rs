@@ -4,6 +4,7 @@
 use super::Service;
 use super::certificate::{Certificate, to_pem};
 use super::material::{Data, KEYS, Material};
+use super::pause::Pause;
 use super::problem::Problem;
 use super::registered::{Age, Registered};
 use super::report::Report;
@@ -30,9 +31,6 @@ const SECRET_TYPE: &str = "kubernetes.io/tls";
 
 /// How long the leader waits, before it writes at first, to hear what is registered: CAs that are must be kept.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// The longest pause between two attempts to write; the first is a second, each next twice as long.
-const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// How long nothing is done where nothing is known to come.
 const LONG: Duration = Duration::from_secs(60);
@@ -73,9 +71,7 @@ struct State {
     seen: Seen,
     /// Since when this replica could write.
     started: Instant,
-    /// Before this, nothing is written: the last attempt was just now.
-    not_before: Option<Instant>,
-    pause: Duration,
+    pause: Pause,
 }
 
 impl Keeper {
@@ -89,8 +85,7 @@ impl Keeper {
             known: false,
             seen: Seen::default(),
             started: Instant::now(),
-            not_before: None,
-            pause: Duration::ZERO,
+            pause: Pause::default(),
         };
         let mut wait = LONG;
         loop {
@@ -156,7 +151,7 @@ impl Keeper {
         }
         let change = match decide(&self.policy, &situation) {
             Next::Wait(longest) => {
-                (state.pause, state.not_before) = (Duration::ZERO, None);
+                state.pause = Pause::default();
                 return wait.min(longest.unsigned_abs());
             }
             Next::Do(_) if !*self.leading.borrow_and_update() => {
@@ -164,26 +159,28 @@ impl Keeper {
             }
             Next::Do(change) => change,
         };
-        let heard = if registered.is_known() { Duration::ZERO } else { left(state.started + PATIENCE, instant) };
-        let pause = state.not_before.map_or(Duration::ZERO, |at| left(at, instant));
-        if !heard.max(pause).is_zero() {
-            return wait.min(heard.max(pause));
+        let patience = (state.started + PATIENCE).saturating_duration_since(instant);
+        let heard = if registered.is_known() { Duration::ZERO } else { patience };
+        let pause = heard.max(state.pause.left(instant));
+        if !pause.is_zero() {
+            return wait.min(pause);
         }
-        state.pause = (state.pause * 2).clamp(Duration::from_secs(1), LONGEST_PAUSE);
-        state.not_before = Some(instant + state.pause);
         let made = match carry_out(change, &self.policy, &self.service, &situation) {
             Ok(made) => made,
             Err(error) => {
                 warn!(%error, "cannot {}", change.word());
-                return wait.min(state.pause);
+                state.pause.failed(instant);
+                return wait.min(state.pause.left(instant));
             }
         };
         match self.write(state, &made).await {
             Ok(()) => {
+                state.pause.wrote(instant);
                 self.metrics.wrote(Object::Certificates);
                 self.told(change, &made);
             }
             Err(error) => {
+                state.pause.failed(instant);
                 let why = told(&error);
                 warn!(error = why, secret = self.secret, "cannot write the certificates, to {}", change.word());
                 // Another replica that has just written is no trouble.
@@ -192,7 +189,7 @@ impl Keeper {
                 }
             }
         }
-        wait.min(state.pause)
+        wait.min(state.pause.left(instant))
     }
 
     /// Serves what was found, when it is time to; says how long that is.
@@ -280,10 +277,6 @@ impl Keeper {
         secret.metadata.labels = Some(BTreeMap::from([label]));
         secret
     }
-}
-
-fn left(until: Instant, now: Instant) -> Duration {
-    until.saturating_duration_since(now)
 }
 
 #[cfg(test)]

@@ -95,9 +95,15 @@ impl Material {
         ])
     }
 
-    /// Whether it may be published: what is served, and somebody who will sign what is served next.
+    /// Whether it may be published: what is served, somebody who will sign what is served next, and nothing damaged. A CA
+    /// that was lost with half of the bundle may be the one whose leaf is served next.
     pub fn is_sound(&self) -> bool {
-        self.leaf.is_some() && (self.signer.is_some() || self.next.is_some())
+        self.leaf.is_some() && (self.signer.is_some() || self.next.is_some()) && !self.is_damaged()
+    }
+
+    /// Whether something is wrong but that no CA signs: that is no longer so when the one that is announced does.
+    pub fn is_damaged(&self) -> bool {
+        self.problems.iter().any(|problem| *problem != Problem::Missing(SIGNER_KEY))
     }
 
     /// What is not valid now.

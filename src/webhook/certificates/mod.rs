@@ -9,6 +9,7 @@ pub mod authority;
 pub mod certificate;
 pub mod keeper;
 pub mod material;
+pub mod pause;
 pub mod problem;
 pub mod provided;
 pub mod registered;

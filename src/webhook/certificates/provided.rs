@@ -132,8 +132,9 @@ mod tests {
     use super::super::certificate::to_pem;
     use super::super::material::Material;
     use super::super::material::tests::{material, now, service, written};
+    use super::super::report::tests::codes;
     use super::*;
-    use crate::webhook::events::{Events, Notice, What};
+    use crate::webhook::events::{Events, Notice};
     use crate::webhook::logging::tests::Lines;
     use crate::webhook::metrics::Metrics;
     use k8s_openapi::api::core::v1::ObjectReference;
@@ -186,17 +187,9 @@ mod tests {
             let ages = self.registered.borrow().ages(Instant::now());
             self.provided.serving.check(ages.iter().map(|(one, _)| one), &service(), now())
         }
-    }
 
-    impl Case {
-        /// The codes of what was told since.
         fn told(&mut self) -> Vec<&'static str> {
-            std::iter::from_fn(|| self.notices.try_recv().ok())
-                .map(|notice| match notice.what {
-                    What::Certificate(code, _) => code,
-                    other => panic!("{other:?}"),
-                })
-                .collect()
+            codes(&mut self.notices)
         }
     }
 

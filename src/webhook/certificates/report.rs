@@ -50,8 +50,18 @@ impl Report {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use tokio::sync::mpsc;
+
+    /// The codes of what was told since.
+    pub fn codes(notices: &mut mpsc::Receiver<Notice>) -> Vec<&'static str> {
+        let code = |what| match what {
+            What::Certificate(code, _) => code,
+            other => panic!("{other:?}"),
+        };
+        std::iter::from_fn(|| notices.try_recv().ok()).map(|notice| code(notice.what)).collect()
+    }
 
     #[tokio::test]
     async fn what_lasts_is_told_once_and_what_is_mended_is_counted_no_more() {

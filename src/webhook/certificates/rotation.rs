@@ -19,8 +19,7 @@
 use super::Service;
 use super::authority::{Authority, CannotMake, Leaf, back_dated};
 use super::certificate::Certificate;
-use super::material::{Data, Material, SIGNER_KEY};
-use super::problem::Problem;
+use super::material::{Data, Material};
 use super::registered::Age;
 use std::time::Instant;
 use time::{Duration, OffsetDateTime};
@@ -219,8 +218,7 @@ pub fn decide(policy: &Policy, at: &Situation<'_>) -> Next {
             return Next::Do(Change::Renew);
         }
     }
-    // That no CA signs is no longer so, when the one that is announced does.
-    if found.problems.iter().any(|problem| *problem != Problem::Missing(SIGNER_KEY)) {
+    if found.is_damaged() {
         return Next::Do(Change::Tidy);
     }
     if !keeps_all(policy, at) {
@@ -313,7 +311,10 @@ fn keeps_all(policy: &Policy, at: &Situation<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::certificate::to_pem;
+    use super::super::material::SIGNER_KEY;
     use super::super::material::tests::{authority, material, now, service, written};
+    use super::super::problem::Problem;
     use super::*;
 
     const POLICY: Policy = Policy { validity: Duration::DAY, refresh: Duration::hours(8) };
@@ -525,6 +526,23 @@ mod tests {
             case.go(Change::Tidy);
             assert!(case.waits());
         }
+    }
+
+    /// Half of a bundle may be whole in itself: what is missing is known by its key alone.
+    #[test]
+    fn a_bundle_without_the_ca_that_is_announced_is_not_registered() {
+        let mut case = Case::steady();
+        let next = authority();
+        case.found.bundle.push(next.certificate().clone());
+        case.found.next = Some(next);
+        case.register(POLICY.settle());
+        case.remembered = case.found.clone();
+        let mut data = written(&case.found);
+        data.insert("ca.crt".to_owned(), to_pem(&case.found.bundle[..1]));
+        case.found = Material::read(Some(&data), &service());
+        assert_eq!(wanted(&POLICY, &case.situation()), None);
+        case.go(Change::Restore);
+        assert_eq!(wanted(&POLICY, &case.situation()), Some(&case.found.bundle[..]));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::Service;
 use super::certificate::{Certificate, to_pem, verify};
 use super::material::tests::{material, now, service, written};
 use super::material::{Data, KEYS};
+use super::pause::Pause;
 use super::registered::Registered;
 use super::rotation::{Change, Next, Policy, Seen, Situation, carry_out, decide, wanted};
 use super::serving::{Identity, Swap, swap};
@@ -82,9 +83,7 @@ struct Replica {
     known: bool,
     registered: Registered,
     serving: Option<Arc<Identity>>,
-    /// The next attempt to write, and the pause after it.
-    not_before: u64,
-    pause: u64,
+    pause: Pause,
     wake: u64,
 }
 
@@ -97,8 +96,7 @@ impl Replica {
             known: false,
             registered: Registered::default(),
             serving: None,
-            not_before: 0,
-            pause: 0,
+            pause: Pause::default(),
             wake: 0,
         }
     }
@@ -204,18 +202,21 @@ impl World {
             self.wanted = to_pem(bundle);
         }
         match decide(&self.policy, &situation) {
-            Next::Wait(_) => (replica.pause, replica.not_before) = (0, 0),
-            Next::Do(_) if step < replica.not_before => replica.wake = replica.not_before,
+            Next::Wait(_) => replica.pause = Pause::default(),
             Next::Do(change) => {
-                replica.pause = (replica.pause * 2).clamp(4, 32);
-                replica.not_before = step + replica.pause;
-                replica.wake = step + replica.pause;
-                // Another version than the one that was found: the API server refuses the write.
-                if self.secret.latest().0 == replica.secret {
-                    let made = carry_out(change, &self.policy, &self.service, &situation).unwrap();
-                    self.secret.all.push((step, Some(written(&made))));
-                    self.writes.push((step, change));
+                if replica.pause.left(self.instant).is_zero() {
+                    // Another version than the one that was found: the API server refuses the write.
+                    if self.secret.latest().0 == replica.secret {
+                        let made = carry_out(change, &self.policy, &self.service, &situation).unwrap();
+                        self.secret.all.push((step, Some(written(&made))));
+                        self.writes.push((step, change));
+                        replica.pause.wrote(self.instant);
+                    } else {
+                        replica.pause.failed(self.instant);
+                    }
                 }
+                let pause = Duration::try_from(replica.pause.left(self.instant)).unwrap();
+                replica.wake = step + steps(pause);
             }
         }
     }
@@ -339,6 +340,13 @@ fn a_quiet_world_rotates_without_a_gap() {
     }
 }
 
+/// In the shortest lives something is always due. What a repair shows to be due is not put off as if repairing had failed.
+#[test]
+fn one_step_that_comes_of_another_does_not_wait() {
+    let story = live(10_540_501_172_053_228_521, 600, &[259, 322, 382].map(|at| (at, Misfortune::Delete)));
+    assert!(story.violations.iter().all(|(step, _)| *step <= steps(HEALED)), "{:?}", story.writes);
+}
+
 /// What the replicas together can stand: somebody remembers, and leads.
 fn bearable() -> impl Strategy<Value = Misfortune> {
     prop_oneof![
@@ -359,8 +367,13 @@ fn any_misfortune() -> impl Strategy<Value = Misfortune> {
     ]
 }
 
+/// A case takes long: a tenth of what is asked of the others.
+fn cases() -> u32 {
+    (ProptestConfig::default().cases / 10).max(48)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, max_shrink_iters: 100, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, max_shrink_iters: 100, ..ProptestConfig::default() })]
 
     /// One at a time, and nobody notices: neither a pod nor a key is lost.
     #[test]

@@ -94,6 +94,7 @@ impl Attempts {
     pub fn keep(&mut self, uids: &HashSet<&str>) {
         self.0.retain(|uid, _| uids.contains(uid.as_str()));
     }
+
     fn of(&mut self, found: &Found) -> &mut Attempt {
         let attempt = self.0.entry(found.uid.clone()).or_default();
         attempt.generation = found.generation;

@@ -38,13 +38,13 @@ struct Group {
     example: Arc<str>,
     /// How many there are.
     pods: u32,
-    /// What the engine said: the resource that selects them, and how they stand to it.
-    selected: Option<(Arc<Id>, Standing)>,
+    /// What the engine said: the resource that selects them, and whether they carry what it says.
+    selected: Option<(Arc<Id>, Injection)>,
 }
 
-/// How a pod stands to the resource that selects it.
+/// Whether a pod carries what the resource that selects it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum Injection {
     Instrumented,
     Outdated,
     Missing,
@@ -59,11 +59,11 @@ struct Tally {
 }
 
 impl Tally {
-    fn of(&mut self, standing: Standing) -> &mut u32 {
-        match standing {
-            Standing::Instrumented => &mut self.instrumented,
-            Standing::Outdated => &mut self.outdated,
-            Standing::Missing => &mut self.missing,
+    fn of(&mut self, injection: Injection) -> &mut u32 {
+        match injection {
+            Injection::Instrumented => &mut self.instrumented,
+            Injection::Outdated => &mut self.outdated,
+            Injection::Missing => &mut self.missing,
         }
     }
 
@@ -127,7 +127,7 @@ impl Pods {
                 let selected = ask(engine, &group.example);
                 let pods = group.pods;
                 self.uncount(index, pods);
-                self.groups[index as usize].selected = selected.map(|(id, standing)| (self.shared(id), standing));
+                self.groups[index as usize].selected = selected.map(|(id, injection)| (self.shared(id), injection));
                 self.count(index, pods);
             }
         }
@@ -208,15 +208,15 @@ impl Pods {
     }
 
     fn count(&mut self, group: u32, pods: u32) {
-        if let Some((id, standing)) = &self.groups[group as usize].selected {
-            *self.tallies.entry(Arc::clone(id)).or_default().of(*standing) += pods;
+        if let Some((id, injection)) = &self.groups[group as usize].selected {
+            *self.tallies.entry(Arc::clone(id)).or_default().of(*injection) += pods;
         }
     }
 
     fn uncount(&mut self, group: u32, pods: u32) {
-        let Some((id, standing)) = &self.groups[group as usize].selected else { return };
+        let Some((id, injection)) = &self.groups[group as usize].selected else { return };
         let Some(tally) = self.tallies.get_mut(id) else { return };
-        *tally.of(*standing) -= pods;
+        *tally.of(*injection) -= pods;
         if *tally == Tally::default() {
             self.tallies.remove(id);
         }
@@ -313,18 +313,18 @@ fn digest_of(record: &str) -> String {
 }
 
 /// Asks the engine which resource selects such pods, and compares digests.
-fn ask(engine: &Engine, example: &str) -> Option<(Id, Standing)> {
+fn ask(engine: &Engine, example: &str) -> Option<(Id, Injection)> {
     let pod: Value<'_> = serde_json::from_str(example).ok()?;
     let found = workloads_as(&pod, "Pod", "v1", &[]);
     let workload = found.workloads.first()?;
     let template = workload.templates.first()?;
     let (resource, digest) = engine.selecting(workload, template)?;
-    let standing = match template.annotation(names::ANNOTATION_INJECTION).and_then(Value::as_text) {
-        None => Standing::Missing,
-        Some(carried) if carried == digest => Standing::Instrumented,
-        Some(_) => Standing::Outdated,
+    let injection = match template.annotation(names::ANNOTATION_INJECTION).and_then(Value::as_text) {
+        None => Injection::Missing,
+        Some(carried) if carried == digest => Injection::Instrumented,
+        Some(_) => Injection::Outdated,
     };
-    Some(((resource.namespace.clone().unwrap_or_default(), resource.name.clone()), standing))
+    Some(((resource.namespace.clone().unwrap_or_default(), resource.name.clone()), injection))
 }
 
 #[cfg(test)]

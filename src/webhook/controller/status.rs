@@ -17,36 +17,36 @@ const READY: &str = "Ready";
 /// How long a message may be: the API server takes 32768 bytes, and nobody reads as much.
 const LONGEST_MESSAGE: usize = 4_096;
 
-/// How a resource stands.
+/// What is found of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum Verdict {
     Valid,
     Disabled,
     Invalid,
 }
 
-impl Standing {
+impl Verdict {
     fn of(content: &Result<Arc<AutoInstrumentation>, Vec<Problem>>) -> Self {
         match content {
-            Err(_) => Standing::Invalid,
-            Ok(resource) if !resource.spec.python.instrumentation.enabled => Standing::Disabled,
-            Ok(_) => Standing::Valid,
+            Err(_) => Verdict::Invalid,
+            Ok(resource) if !resource.spec.python.instrumentation.enabled => Verdict::Disabled,
+            Ok(_) => Verdict::Valid,
         }
     }
 
     /// The reason of the condition.
     fn reason(self) -> &'static str {
         match self {
-            Standing::Valid => "Valid",
-            Standing::Disabled => "Disabled",
-            Standing::Invalid => "Invalid",
+            Verdict::Valid => "Valid",
+            Verdict::Disabled => "Disabled",
+            Verdict::Invalid => "Invalid",
         }
     }
 
     /// The reason of the event.
     fn event(self) -> &'static str {
         match self {
-            Standing::Valid => READY,
+            Verdict::Valid => READY,
             other => other.reason(),
         }
     }
@@ -56,8 +56,8 @@ impl Standing {
 /// Counts that are not known leave those that are there. Conditions of others stay.
 pub fn wanted(found: &Found, pods: Option<PodCounts>, now: OffsetDateTime) -> Option<Status> {
     let there = found.status.as_ref();
-    let standing = Standing::of(&found.content);
-    let holds = if standing == Standing::Valid { ConditionStatus::True } else { ConditionStatus::False };
+    let verdict = Verdict::of(&found.content);
+    let holds = if verdict == Verdict::Valid { ConditionStatus::True } else { ConditionStatus::False };
     let before = there.and_then(ready);
     let ours = Condition {
         r#type: READY.to_owned(),
@@ -67,7 +67,7 @@ pub fn wanted(found: &Found, pods: Option<PodCounts>, now: OffsetDateTime) -> Op
             Some(before) if before.status == holds => before.last_transition_time.clone(),
             _ => text(now),
         },
-        reason: standing.reason().to_owned(),
+        reason: verdict.reason().to_owned(),
         message: message(&found.content),
     };
     let mut conditions = there.map(|there| there.conditions.clone()).unwrap_or_default();
@@ -96,9 +96,9 @@ pub fn turn(found: &Found, after: &Status) -> Option<What> {
     if found.status.as_ref().and_then(facts) == facts(after) {
         return None;
     }
-    let standing = Standing::of(&found.content);
-    let reason = standing.event();
-    Some(What::Standing { reason, message: message(&found.content), warns: standing == Standing::Invalid })
+    let verdict = Verdict::of(&found.content);
+    let reason = verdict.event();
+    Some(What::Standing { reason, message: message(&found.content), warns: verdict == Verdict::Invalid })
 }
 
 /// A merge patch that makes a status so, of the version of the resource that was looked at and of no other.

@@ -193,10 +193,12 @@ fn argo_cd_waits_no_longer(place: &Place) {
     let start = Instant::now();
     let answer = argo.ask_within("2s", &through("prelit", "kustomize/production", &json!({})));
     let waited = start.elapsed();
-    assert!(waited < Duration::from_secs(4), "{waited:?}");
+    assert!(waited < Duration::from_secs(30), "{waited:?}, where kustomize takes a minute");
     let error = answer.error();
-    assert!(["signal: killed", "DeadlineExceeded"].iter().any(|word| error.contains(word)), "{error}");
-    renderer_is_gone(place, Duration::from_secs(2));
+    // Go kills the command, Argo CD asks its group to end, and its client waits no longer: whichever comes first.
+    let ends = ["signal: killed", "signal: terminated", "DeadlineExceeded"];
+    assert!(ends.iter().any(|word| error.contains(word)), "{error}");
+    renderer_is_gone(place, Duration::from_secs(15));
 }
 
 fn prelit_waits_no_longer(place: &Place) {
@@ -206,8 +208,9 @@ fn prelit_waits_no_longer(place: &Place) {
     let start = Instant::now();
     fails_saying(&argo, &through("prelit", "kustomize/production", &json!({})), &["kustomize", "1 s"]);
     let waited = start.elapsed();
-    assert!((1..4).contains(&waited.as_secs()), "{waited:?}");
-    renderer_is_gone(place, Duration::from_millis(500));
+    assert!((1..30).contains(&waited.as_secs()), "{waited:?}");
+    // Argo CD itself would end it after 5 s.
+    renderer_is_gone(place, Duration::from_secs(3));
 }
 
 /// Prelit ends it, and Argo CD, 5 s after the answer, what it has started.

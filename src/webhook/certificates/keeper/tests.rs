@@ -2,9 +2,10 @@
 //! the tests of the cluster.
 
 use super::super::material::tests::{service, written};
+use super::super::report::tests::codes;
 use super::*;
 use crate::webhook::certificates::authority::Authority;
-use crate::webhook::events::{Events, Notice, What};
+use crate::webhook::events::{Events, Notice};
 use crate::webhook::logging::tests::Lines;
 use axum::http::{Method, Request, Response, StatusCode};
 use futures::stream;
@@ -165,14 +166,8 @@ struct Replica {
 }
 
 impl Replica {
-    /// The codes of what was told since.
     fn told(&mut self) -> Vec<&'static str> {
-        std::iter::from_fn(|| self.notices.try_recv().ok())
-            .map(|notice| match notice.what {
-                What::Certificate(code, _) => code,
-                other => panic!("{other:?}"),
-            })
-            .collect()
+        codes(&mut self.notices)
     }
 }
 

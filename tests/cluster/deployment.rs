@@ -1,10 +1,10 @@
-//! What the machines of a cluster do for the webhook: they run its pods as controllers have made them, keep the files of
-//! Secrets that pods mount, and lead its Service to them.
+//! The Deployment of a webhook, and what the machines of a cluster do for it: they run its pods as controllers have made them,
+//! keep the files of Secrets that pods mount, and lead its Service to them.
 
 use super::control_plane::ControlPlane;
 use super::place::Place;
 use super::process::{Process, wait_until};
-use super::replicas::Replica;
+use super::replicas::{Replica, slice};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,16 +13,16 @@ use std::path::Path;
 use std::process::Command;
 
 /// The Deployment of a webhook.
-pub struct Installation<'c> {
+pub struct Deployment<'c> {
     pub control_plane: &'c ControlPlane,
     pub namespace: String,
-    pub deployment: String,
+    pub name: String,
 }
 
-impl<'c> Installation<'c> {
+impl<'c> Deployment<'c> {
     /// The one of the manifests.
-    pub fn of_manifests(control_plane: &'c ControlPlane) -> Installation<'c> {
-        Installation { control_plane, namespace: "openlit".to_owned(), deployment: "openlit-operator".to_owned() }
+    pub fn of_manifests(control_plane: &'c ControlPlane) -> Deployment<'c> {
+        Deployment { control_plane, namespace: "openlit".to_owned(), name: "openlit-operator".to_owned() }
     }
 
     /// The pods of the newest template, as soon as controllers have made as many as the Deployment asks for: each was
@@ -31,7 +31,7 @@ impl<'c> Installation<'c> {
     pub fn pods(&self) -> Vec<Value> {
         let mut pods = Vec::new();
         wait_until("the Deployment has its pods", || {
-            let deployment = self.object(&format!("deployment/{}", self.deployment));
+            let deployment = self.object(&format!("deployment/{}", self.name));
             let revision = &deployment["metadata"]["annotations"]["deployment.kubernetes.io/revision"];
             let sets = self.objects("replicasets");
             let newest = sets.iter().find(|set| {
@@ -99,7 +99,7 @@ impl<'c> Installation<'c> {
     pub fn lead(&self, addresses: &[&str]) {
         let services = self.objects("services");
         assert_eq!(services.len(), 1);
-        let deployment = self.object(&format!("deployment/{}", self.deployment));
+        let deployment = self.object(&format!("deployment/{}", self.name));
         let template = &deployment["spec"]["template"];
         assert_eq!(services[0]["spec"]["selector"], template["metadata"]["labels"], "the Service selects the pods");
         let port = &services[0]["spec"]["ports"][0];
@@ -108,22 +108,16 @@ impl<'c> Installation<'c> {
             Value::String(name) => &ports.iter().find(|port| port["name"] == **name).unwrap()["containerPort"],
             number => number,
         };
-        let endpoints: Vec<Value> = addresses
-            .iter()
-            .map(|address| json!({ "addresses": [address], "conditions": { "ready": true } }))
-            .collect();
-        let slice = json!({
-            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-            "metadata": {
-                "name": "replicas", "namespace": self.namespace,
-                "labels": { "kubernetes.io/service-name": services[0]["metadata"]["name"] },
-                "ownerReferences": [{
-                    "apiVersion": "v1", "kind": "Service",
-                    "name": services[0]["metadata"]["name"], "uid": services[0]["metadata"]["uid"],
-                }],
-            },
-            "addressType": "IPv4", "ports": [{ "name": port["name"], "port": target }], "endpoints": endpoints,
+        let mut slice = slice(addresses);
+        slice["metadata"] = json!({
+            "name": "replicas", "namespace": self.namespace,
+            "labels": { "kubernetes.io/service-name": services[0]["metadata"]["name"] },
+            "ownerReferences": [{
+                "apiVersion": "v1", "kind": "Service",
+                "name": services[0]["metadata"]["name"], "uid": services[0]["metadata"]["uid"],
+            }],
         });
+        slice["ports"] = json!([{ "name": port["name"], "port": target }]);
         self.control_plane.kubectl(&["apply", "--server-side", "-f", "-"], &slice.to_string());
     }
 
