@@ -24,6 +24,8 @@ PATIENCE = 3.0
 
 _signals = None
 _orders = None
+# Modules of multiprocessing that know of us.
+_told = set()
 
 
 def install(signals):
@@ -31,25 +33,21 @@ def install(signals):
     global _signals
     _signals = signals
     _start_thread()
-    atexit.register(lambda: _order("shutdown"))
-    # This may be a child already.
-    _for_children(lambda util: util.Finalize(None, flush, exitpriority=-100))
+    atexit.register(flush)
+    _tell_multiprocessing()
     _handle_term()
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_after_fork)
 
 
 def flush():
-    """Sends what is recorded, and waits for it a bounded time."""
-    _order("force_flush")
-
-
-def _order(what):
+    """Sends what is recorded, and waits for it a bounded time. Nothing is shut down: what ends its threads here is the end
+    of the process."""
     # This kind of queue can be used in a signal handler, whatever it interrupts.
-    answer = queue.SimpleQueue()
-    _orders.put((what, answer))
+    sent = queue.SimpleQueue()
+    _orders.put(sent)
     try:
-        answer.get(timeout=PATIENCE)
+        sent.get(timeout=PATIENCE)
     except queue.Empty:
         pass
 
@@ -62,13 +60,13 @@ def _start_thread():
 
 def _work(orders):
     while True:
-        what, answer = orders.get()
+        sent = orders.get()
         for provider in _signals.providers:
             try:
-                getattr(provider, what)()
+                provider.force_flush()
             except Exception:
                 pass
-        answer.put(None)
+        sent.put(None)
 
 
 def _handle_term():
@@ -116,15 +114,21 @@ def _after_fork():
             session.close()
         except Exception:
             pass
-    # Finalizers of the parent are dropped after this, so ours is registered after that.
-    _for_children(lambda util: util.register_after_fork(_signals, lambda _: util.Finalize(None, flush, exitpriority=-100)))
+    _tell_multiprocessing()
 
 
-def _for_children(register):
+def _tell_multiprocessing():
+    """Its children run finalizers before they end. They drop those of before they began, so ours are made after that too."""
     for name in ("multiprocessing.util", "billiard.util"):
         util = sys.modules.get(name)
-        if util is not None:
+        if util is not None and name not in _told:
+            _told.add(name)
             try:
-                register(util)
+                _finalize(util)
+                util.register_after_fork(_signals, lambda _, util=util: _finalize(util))
             except Exception:
                 pass
+
+
+def _finalize(util):
+    util.Finalize(None, flush, exitpriority=-100)
