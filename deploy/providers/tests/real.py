@@ -36,10 +36,12 @@ def each_python(test):
         for minor in minors:
             with self.subTest(python="3.%d" % minor):
                 self.begin(minor)
+                failed = True
                 try:
                     test(self)
+                    failed = False
                 finally:
-                    self.end()
+                    self.end(failed)
 
     run.__name__, run.__doc__ = test.__name__, test.__doc__
     return run
@@ -60,11 +62,17 @@ class RealTest(unittest.TestCase):
         self.folder = Path(self.temporary.name)
         self.started = []
 
-    def end(self):
+    def end(self, failed):
         for process in self.started:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+            # Read already where a test has waited for the end.
+            texts = [file.read() for file in (process.stdout, process.stderr) if not file.closed]
+            if failed and texts:
+                print("%s\n%s" % (" ".join(process.args), "".join(texts)[-5000:]), file=sys.stderr)
+            process.wait()
+            process.stdout.close()
+            process.stderr.close()
         self.receiver.close()
         self.temporary.cleanup()
 
@@ -132,6 +140,6 @@ class RealTest(unittest.TestCase):
                 with urllib.request.urlopen("http://127.0.0.1:%d%s" % (port, path), timeout=20) as answer:
                     return answer.read().decode()
             except OSError:
-                if time.monotonic() > end:
+                if time.monotonic() > end or self.started[-1].poll() is not None:
                     raise
                 time.sleep(0.1)

@@ -233,7 +233,7 @@ class Mounts(unittest.TestCase):
     def test_a_run_that_is_killed(self):
         """Nothing is there that Python would run, and the next run completes it."""
         environment = {"PATH": os.environ["PATH"], "TARGET_PATH": str(self.volume)}
-        stop = "import os, runpy, signal, sys; write = os.fchmod; os.fchmod = lambda *a: os.kill(os.getpid(), signal.SIGKILL)"
+        stop = "import os, runpy, signal, sys; os.write = lambda *a: os.kill(os.getpid(), signal.SIGKILL)"
         code = stop + "; runpy.run_path(%r, None, '__main__')" % str(self.script)
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
         self.assertEqual(done.returncode, -signal.SIGKILL, done.stderr)

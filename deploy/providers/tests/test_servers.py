@@ -18,12 +18,11 @@ def application(environ, start_response):
 
 FASTAPI = """
 import os
-import fastapi, httpx
+import fastapi, requests
 app = fastapi.FastAPI()
 @app.get("/")
-async def root():
-    async with httpx.AsyncClient() as client:
-        await client.get(os.environ["CALLED"] + "/called")
+def root():
+    requests.get(os.environ["CALLED"] + "/called")
     return os.getpid()
 """
 
@@ -76,6 +75,10 @@ class Gunicorn(RealTest):
     def test_greenlets(self):
         self.serve("--worker-class", "gevent")
 
+    @each_python
+    def test_greenlets_after_the_fork(self):
+        self.serve("--preload", "--worker-class", "gevent")
+
 
 @slow
 class Uvicorn(RealTest):
@@ -92,14 +95,14 @@ class Uvicorn(RealTest):
     def test_one_process(self):
         server = self.serve()
         self.get(self.served)
-        self.ended(server, signal.SIGTERM, self.by_signal(server))
+        self.ended(server, signal.SIGTERM, -signal.SIGTERM)
         self.assertEqual(self.receiver.wait(4), self.both(1))
 
     @each_python
     def test_several_workers(self):
         server = self.serve("--workers", "2")
         workers = {self.get(self.served) for _ in range(8)}
-        _, err = self.ended(server, signal.SIGTERM, self.by_signal(server))
+        _, err = self.ended(server, signal.SIGTERM)
         self.assertEqual(self.receiver.wait(32), self.both(8))
         self.assertLessEqual(len(workers), err.count("OpenLIT instrumentation initialized"))
 
@@ -112,12 +115,9 @@ class Uvicorn(RealTest):
         end = time.monotonic() + 30
         while self.get(self.served) == first and time.monotonic() < end:
             time.sleep(0.2)
-        self.ended(server, signal.SIGTERM, self.by_signal(server))
+        self.ended(server, signal.SIGTERM)
         count = self.receiver.called("/called")
         self.assertEqual(self.receiver.wait(4 * count), self.both(count))
-
-    def by_signal(self, _):
-        return -signal.SIGTERM
 
 
 @slow
@@ -252,19 +252,18 @@ class Processes(RealTest):
 
     @each_python
     def test_sigterm(self):
-        self.write(
-            "waits.py",
-            """
-            import os, signal, threading, time, requests
-            requests.get(os.environ["CALLED"] + "/called")
-            print("ready", flush=True)
-            time.sleep(60)
-            """,
-        )
-        process = self.start("waits.py")
-        self.assertEqual(process.stdout.readline(), "ready\n")
-        self.ended(process, signal.SIGTERM, -signal.SIGTERM)
-        self.assertEqual(self.receiver.wait(1), ["GET"])
+        for before in ("", "import gevent.monkey; gevent.monkey.patch_all()\n"):
+            self.write(
+                "waits.py",
+                before + "import os, time, requests\nrequests.get(os.environ['CALLED'] + '/called')\n"
+                "print('ready', flush=True)\ntime.sleep(60)\n",
+            )
+            del self.receiver.spans[:]
+            process = self.start("waits.py")
+            self.assertEqual(process.stdout.readline(), "ready\n")
+            time.sleep(0.5)
+            self.ended(process, signal.SIGTERM, -signal.SIGTERM)
+            self.assertEqual(self.receiver.wait(1), ["GET"])
 
 
 @slow
