@@ -25,10 +25,10 @@ class Signals(object):
 
 def start(sdk_name, wanted):
     """Sets the global providers, where the application has not set them itself."""
+    quiet()
     from opentelemetry import trace
     from opentelemetry.sdk.trace import TracerProvider
 
-    quiet()
     signals = Signals()
     resource = describe(sdk_name)
     existing = trace.get_tracer_provider()
@@ -149,7 +149,8 @@ def quiet():
 
 
 class _OneLine(logging.Handler):
-    """Warnings and errors, each once a minute, without traceback, and without what may be a secret."""
+    """Warnings and errors, each once a minute, and of all exporters together one: an endpoint that is away is the same for
+    spans and metrics. Without traceback, and without what may be a secret."""
 
     def __init__(self):
         logging.Handler.__init__(self, logging.WARNING)
@@ -158,7 +159,7 @@ class _OneLine(logging.Handler):
     def emit(self, record):
         try:
             now = time.monotonic()
-            key = (record.name, record.msg)
+            key = "exporter" if record.name.startswith("opentelemetry.exporter.") else (record.name, record.msg)
             if now - self.last.get(key, now - 60) < 60:
                 return
             self.last[key] = now
@@ -167,8 +168,11 @@ class _OneLine(logging.Handler):
             text = "OTEL_EXPORTER_OTLP_HEADERS is not name=value,name=value" if headers else record.getMessage()
             if record.exc_info and record.exc_info[1] is not None:
                 text = "%s (%s: %s)" % (text, type(record.exc_info[1]).__name__, record.exc_info[1])
-            text = re.sub(r"://[^/@\s]+@", "://", " ".join(text.split()))
-            text = re.sub(r"(/[^\s?]*)\?\S+", r"\1", text)
-            sys.stderr.write("OpenLIT instrumentation: %s\n" % text[:500])
+            sys.stderr.write("OpenLIT instrumentation: %s\n" % without_secrets(" ".join(text.split()))[:500])
         except Exception:
             pass
+
+
+def without_secrets(text):
+    """A text without what stands before the host of a URL, and without its query."""
+    return re.sub(r"(/[^\s?]*)\?\S+", r"\1", re.sub(r"[^\s/'\"@]+@(?=[^\s@])", "", text))
