@@ -12,6 +12,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -22,12 +23,12 @@ ASK = "import platform, sys; print(platform.python_implementation(), *sys.versio
 
 
 @functools.lru_cache(None)
-def pythons():
-    """The CPythons of this machine that are served, on the PATH and below ~/.pyenv, from the oldest: minor -> program."""
+def pythons(oldest=9):
+    """The CPythons of this machine, on the PATH and below ~/.pyenv, from the oldest that is served: minor -> program."""
     found = {}
     folders = [Path(each) for each in os.environ["PATH"].split(os.pathsep)]
     for folder in folders + sorted(Path.home().glob(".pyenv/versions/*/bin")):
-        for minor in range(9, 15):
+        for minor in range(oldest, 15):
             program = folder / ("python3.%d" % minor)
             if minor not in found and program.exists():
                 said = subprocess.run([str(program), "-I", "-c", ASK], capture_output=True, text=True).stdout
@@ -49,6 +50,7 @@ def image(provider):
         for part in (folder / "new" / name).iterdir():
             part.rename(folder / part.name)
 
+    forget(CACHE.glob("images-*"), CACHE / ("images-" + stamp))
     return kept(CACHE / ("images-" + stamp) / name, make) / "instrumentations" / provider
 
 
@@ -85,6 +87,13 @@ def kept(folder, make):
             make(new)
             new.rename(folder)
     return folder
+
+
+def forget(folders, but):
+    """Removes what is older than a day, and which another checkout hardly still uses."""
+    for folder in folders:
+        if folder != but and folder.stat().st_mtime < time.time() - 86400:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def run(*command):
