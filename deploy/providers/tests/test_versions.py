@@ -1,12 +1,17 @@
 """Versions: what PEP 440 and pip say."""
 
 import sys
+import types
 import unittest
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "bootstrap"))
 
 from _prelit_bootstrap import conflicts, settings, versions  # noqa: E402
+
+# Written by the build.
+sys.modules.setdefault("_prelit_bootstrap.table", types.ModuleType("_prelit_bootstrap.table"))
+from _prelit_bootstrap import telemetry  # noqa: E402
 
 SPECIFIERS = (
     "==1.0", "==1.0.*", "!=1.0.*", "!=1.0", ">=1.0", ">1.0", "<1.0", "<=1.0", "~=1.0", "~=1.0.1", "===1.0", "<2", ">=2.14.3",
@@ -67,3 +72,23 @@ class Credentials(unittest.TestCase):
             ("http://[::1]:4318/a@b", "http://[::1]:4318/a@b"),
         ):
             self.assertEqual(settings.without_credentials(url), shown)
+
+
+class Words(unittest.TestCase):
+    def test_urls(self):
+        for url in ("http://collector:4318", "https://[::1]:4318/otlp", "http://user:secret@host", "HTTP://host"):
+            self.assertTrue(settings.is_url(url), url)
+        for url in ("collector:4318", "ftp://host", "http://", "http://:4318", "http://[", "http://host:99999", "http://a b", "://"):
+            self.assertFalse(settings.is_url(url), url)
+
+    def test_headers(self):
+        for text, fine in (("", True), ("a=b, c=%20d", True), ("whatever", True), ("a=b\nc=d", False), ("a=b%0D%0Ac", False)):
+            self.assertEqual(settings.is_headers(text), fine, text)
+
+    def test_what_is_logged_has_no_secret(self):
+        for text, shown in (
+            ("at 'user:secret@host:4318/v1/traces'", "at 'host:4318/v1/traces'"),
+            ("at http://user:secret@host/a?token=secret now", "at http://host/a now"),
+            ("a@ b @c", "a@ b @c"),
+        ):
+            self.assertEqual(telemetry.without_secrets(text), shown)

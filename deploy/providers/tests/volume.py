@@ -37,9 +37,6 @@ class Provider:
     def force_flush(self):
         with open(os.environ["FLUSHED"], "a") as file:
             file.write("%d flush\\n" % os.getpid())
-    def shutdown(self):
-        with open(os.environ["FLUSHED"], "a") as file:
-            file.write("%d shutdown\\n" % os.getpid())
 class Signals:
     providers = [Provider()]
     sessions = []

@@ -1,11 +1,12 @@
 """Instrumentation that waits: it starts when the application imports a library that the provider instruments.
 
-Until then there is one finder on sys.meta_path and nothing else: this module and `table` are all that every Python
-process of a container pays for, so they import nothing that Python has not imported itself.
+Until then there is one finder on sys.meta_path and nothing else. This module and `table` are all that every Python
+process of a container pays for. Python compiles them each time, since the volume can keep no bytecode: so they are short,
+and import nothing that Python has not imported itself.
 
-- `hooks`: the finder;
 - `table`: which libraries, written by the build;
-- `activation`: what happens when the first is imported, in the order of its steps: `fit` (which packages suit this
+- `hooks`: what is done while one of them is imported;
+- `activation`: what happens when the first has been imported, in the order of its steps: `fit` (which packages suit this
   Python), `conflicts` (what the application has itself), `telemetry` (providers and exporters), `provider` (the one of
   this image), `ending` (flush, fork, signals).
 """
@@ -13,20 +14,39 @@ process of a container pays for, so they import nothing that Python has not impo
 import os
 import sys
 
-_started = False
+finder = None
 
 
 def start():
     """Installs the finder, once in a process."""
-    global _started
-    if _started or sys.version_info < (3, 4):
+    global finder
+    if finder or sys.version_info < (3, 4) or os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return
-    _started = True
-    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
-        return
-    from . import hooks, table
+    from . import table
 
-    hooks.install(table.LIBRARIES)
+    finder = Finder(table.LIBRARIES)
+    sys.meta_path.insert(0, finder)
+    if not finder.waiting.isdisjoint(sys.modules):
+        from . import hooks
+
+        hooks.there_already()
+
+
+class Finder(object):
+    """Knows the names that it waits for; of any other it knows nothing, and says so at once."""
+
+    def __init__(self, names):
+        self.waiting = set(names)
+
+    def find_spec(self, name, path=None, target=None):
+        if name not in self.waiting:
+            return None
+        try:
+            from . import hooks
+        except Exception as error:
+            self.waiting.clear()
+            return say_why(error)
+        return hooks.find_spec(name, path, target)
 
 
 def say(text):

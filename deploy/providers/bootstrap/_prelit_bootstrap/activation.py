@@ -48,10 +48,12 @@ def imported(names):
 
 
 def stay_out(error):
-    """Says why, and hears no more."""
+    """Says why, and hears no more. If nothing was instrumented, the application finds nothing of ours on its path."""
     hooks.uninstall()
     with _lock:
         del _queue[:]
+    if _session is not None and _session.provider is None:
+        sys.path[:] = [folder for folder in sys.path if folder not in _session.folders]
     if isinstance(error, settings.StayOut):
         say("not started: %s" % error)
     else:

@@ -6,11 +6,13 @@
 | SIGTERM that nobody handles, or nobody any more | flush, then the signal does what it does |
 | SIGTERM that the application handles | its handler, and then one of the others |
 | a child of `multiprocessing` or `billiard`, which skips `atexit` | their own finalizers |
+| a worker of celery, which ends without any of that | its signal |
 
 A thread of its own does the sending: the one that waits for it can give up, and at the end of a process no thread can be
 started any more.
 """
 
+import _thread
 import atexit
 import functools
 import os
@@ -24,6 +26,8 @@ PATIENCE = 3.0
 
 _signals = None
 _orders = None
+# Names of modules that know of us.
+_told = set()
 
 
 def install(signals):
@@ -31,30 +35,27 @@ def install(signals):
     global _signals
     _signals = signals
     _start_thread()
-    atexit.register(lambda: _order("shutdown"))
-    # This may be a child already.
-    _for_children(lambda util: util.Finalize(None, flush, exitpriority=-100))
+    atexit.register(flush)
+    _tell_others()
     _handle_term()
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_after_fork)
 
 
 def flush():
-    """Sends what is recorded, and waits for it a bounded time."""
-    _order("force_flush")
-
-
-def _order(what):
+    """Sends what is recorded, and waits for it a bounded time. Nothing is shut down: what ends its threads here is the end
+    of the process."""
     # This kind of queue can be used in a signal handler, whatever it interrupts.
-    answer = queue.SimpleQueue()
-    _orders.put((what, answer))
+    sent = type(_orders)()
+    _orders.put(sent)
     try:
-        answer.get(timeout=PATIENCE)
+        sent.get(timeout=PATIENCE)
     except queue.Empty:
         pass
 
 
 def _start_thread():
+    """Thread and queue go together: gevent has its own of both, and may put them in the place of these later."""
     global _orders
     _orders = queue.SimpleQueue()
     threading.Thread(target=_work, args=(_orders,), name="prelit-flush", daemon=True).start()
@@ -62,13 +63,13 @@ def _start_thread():
 
 def _work(orders):
     while True:
-        what, answer = orders.get()
+        sent = orders.get()
         for provider in _signals.providers:
             try:
-                getattr(provider, what)()
+                provider.force_flush()
             except Exception:
                 pass
-        answer.put(None)
+        sent.put(None)
 
 
 def _handle_term():
@@ -78,10 +79,18 @@ def _handle_term():
     original, get = signal.signal, signal.getsignal
 
     def on_term(number, frame):
-        flush()
-        # As if we had not been there: it ends the process, or, for process 1 of a container, is ignored.
-        original(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+        if _in_a_loop():
+            _thread.start_new_thread(end, (number,))
+        else:
+            end(number)
+
+    def end(number):
+        try:
+            flush()
+        finally:
+            # As if we had not been there: it ends the process, or, for process 1 of a container, is ignored.
+            original(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
 
     @functools.wraps(original)
     def set_handler(signalnum, handler):
@@ -103,6 +112,15 @@ def _handle_term():
             pass
 
 
+def _in_a_loop():
+    """Whether this is gevent's loop, which cannot wait. A greenlet can, and the name of a thread then stands for one."""
+    gevent = sys.modules.get("gevent")
+    try:
+        return gevent is not None and isinstance(gevent.getcurrent(), type(gevent.get_hub()))
+    except Exception:
+        return False
+
+
 def _after_fork():
     """In the child. The SDK starts its threads again by itself."""
     from . import activation
@@ -116,15 +134,30 @@ def _after_fork():
             session.close()
         except Exception:
             pass
-    # Finalizers of the parent are dropped after this, so ours is registered after that.
-    _for_children(lambda util: util.register_after_fork(_signals, lambda _: util.Finalize(None, flush, exitpriority=-100)))
+    _tell_others()
 
 
-def _for_children(register):
-    for name in ("multiprocessing.util", "billiard.util"):
-        util = sys.modules.get(name)
-        if util is not None:
+def _tell_others():
+    """Those who make children that skip `atexit`."""
+    for name, tell in (("multiprocessing.util", _tell_util), ("billiard.util", _tell_util), ("celery.signals", _tell_celery)):
+        module = sys.modules.get(name)
+        if module is not None and name not in _told:
+            _told.add(name)
             try:
-                register(util)
+                tell(module)
             except Exception:
                 pass
+
+
+def _tell_util(util):
+    """Children run finalizers before they end. They drop those of before they began, so ours are made after that too."""
+
+    def finalize(_):
+        util.Finalize(None, flush, exitpriority=-100)
+
+    finalize(None)
+    util.register_after_fork(_signals, finalize)
+
+
+def _tell_celery(signals):
+    signals.worker_process_shutdown.connect(lambda **_: flush(), weak=False)

@@ -27,10 +27,35 @@ def captures_content():
 
 
 def check():
-    """What these packages cannot do."""
+    """What these packages cannot do. What an exporter would only find out later, and then say with the secret in it, too."""
+    for signal in ("", "TRACES_", "METRICS_", "LOGS_"):
+        name = "OTEL_EXPORTER_OTLP_%sENDPOINT" % signal
+        if text(name) and not is_url(text(name)):
+            raise StayOut("%s is no URL of a host: %s" % (name, without_credentials(text(name))))
+        name = "OTEL_EXPORTER_OTLP_%sHEADERS" % signal
+        if not is_headers(text(name)):
+            raise StayOut("%s holds what no header can" % name)
     for name in ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"):
         if text(name) not in ("", "http/protobuf"):
             raise StayOut("%s is %s: these packages speak http/protobuf" % (name, text(name)))
+
+
+def is_url(value):
+    """Whether a value is a URL that can be sent to."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not value.split()[1:]
+    except ValueError:
+        return False
+
+
+def is_headers(value):
+    """Whether no line ends in it, as it is or encoded."""
+    from urllib.parse import unquote
+
+    return not any(character in "\r\n\0" for character in value + unquote(value))
 
 
 def exports(signal):

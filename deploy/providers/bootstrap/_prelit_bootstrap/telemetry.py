@@ -25,10 +25,10 @@ class Signals(object):
 
 def start(sdk_name, wanted):
     """Sets the global providers, where the application has not set them itself."""
+    quiet()
     from opentelemetry import trace
     from opentelemetry.sdk.trace import TracerProvider
 
-    quiet()
     signals = Signals()
     resource = describe(sdk_name)
     existing = trace.get_tracer_provider()
@@ -37,7 +37,7 @@ def start(sdk_name, wanted):
         signals.tracer_provider = existing
     else:
         signals.tracer_provider = traces(signals, resource)
-        publish(trace, signals.tracer_provider)
+        publish(signals.tracer_provider, trace, "_TRACER_PROVIDER", trace.set_tracer_provider)
     if "metrics" in wanted and settings.exports("metrics"):
         metrics(signals, resource)
     if "logs" in wanted and settings.exports("logs"):
@@ -88,17 +88,18 @@ def announcer(signals):
     return Announcer()
 
 
-def publish(trace, provider):
-    """Makes a provider the global one. If the application sets its own later, as it may do once, its own counts."""
-    if getattr(trace, "_TRACER_PROVIDER", provider) is None:
-        trace._TRACER_PROVIDER = provider
-    if trace.get_tracer_provider() is not provider:
-        trace.set_tracer_provider(provider)
+def publish(provider, module, variable, set_it):
+    """Makes a provider the global one. The application may set its own once: that is left to it, and then its own counts."""
+    if getattr(module, variable, provider) is None:
+        setattr(module, variable, provider)
+    else:
+        set_it(provider)
 
 
 def metrics(signals, resource):
     from opentelemetry import metrics
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+    from opentelemetry.metrics import _internal
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
@@ -106,12 +107,17 @@ def metrics(signals, resource):
         return
     reader = PeriodicExportingMetricReader(OTLPMetricExporter(session=session(signals)))
     provider = MeterProvider(resource=resource, metric_readers=[reader], shutdown_on_exit=False)
-    metrics.set_meter_provider(provider)
+    publish(provider, _internal, "_METER_PROVIDER", metrics.set_meter_provider)
+    # Meters that were made before there was a provider.
+    tell = getattr(getattr(_internal, "_PROXY_METER_PROVIDER", None), "on_set_meter_provider", None)
+    if tell is not None:
+        tell(provider)
     signals.providers.append(provider)
 
 
 def logs(signals, resource):
     from opentelemetry import _logs
+    from opentelemetry._logs import _internal
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
     from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
@@ -120,7 +126,7 @@ def logs(signals, resource):
         return
     provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter(session=session(signals))))
-    _logs.set_logger_provider(provider)
+    publish(provider, _internal, "_LOGGER_PROVIDER", _logs.set_logger_provider)
     signals.providers.append(provider)
 
 
@@ -143,7 +149,8 @@ def quiet():
 
 
 class _OneLine(logging.Handler):
-    """Warnings and errors, each once a minute, without traceback, and without what may be a secret."""
+    """Warnings and errors, each once a minute, and of all exporters together one: an endpoint that is away is the same for
+    spans and metrics. Without traceback, and without what may be a secret."""
 
     def __init__(self):
         logging.Handler.__init__(self, logging.WARNING)
@@ -152,7 +159,7 @@ class _OneLine(logging.Handler):
     def emit(self, record):
         try:
             now = time.monotonic()
-            key = (record.name, record.msg)
+            key = "exporter" if record.name.startswith("opentelemetry.exporter.") else (record.name, record.msg)
             if now - self.last.get(key, now - 60) < 60:
                 return
             self.last[key] = now
@@ -161,7 +168,11 @@ class _OneLine(logging.Handler):
             text = "OTEL_EXPORTER_OTLP_HEADERS is not name=value,name=value" if headers else record.getMessage()
             if record.exc_info and record.exc_info[1] is not None:
                 text = "%s (%s: %s)" % (text, type(record.exc_info[1]).__name__, record.exc_info[1])
-            text = re.sub(r"://[^/@\s]+@", "://", " ".join(text.split()))
-            sys.stderr.write("OpenLIT instrumentation: %s\n" % text[:500])
+            sys.stderr.write("OpenLIT instrumentation: %s\n" % without_secrets(" ".join(text.split()))[:500])
         except Exception:
             pass
+
+
+def without_secrets(text):
+    """A text without what stands before the host of a URL, and without its query."""
+    return re.sub(r"(/[^\s?]*)\?\S+", r"\1", re.sub(r"[^\s/'\"@]+@(?=[^\s@])", "", text))
