@@ -122,7 +122,13 @@ pub const APPLICATIONS: &[Application] = &[
         serves: false,
         python_path: None,
         captures: true,
-        wanted: |_, _| Wanted::Calls(2),
+        wanted: |provider, python| match (provider, python) {
+            // What it tells of a stream has no tokens there.
+            (Provider::OpenLlmetry, "3.9") => Wanted::Calls(1),
+            (_, "3.9") => Wanted::Calls(2),
+            // Since version 2 the library records spans itself.
+            _ => Wanted::Calls(4),
+        },
     },
     Application {
         name: "langchain",

@@ -4,6 +4,7 @@ use super::application::{APPLICATIONS, Application, PROVIDERS, Provider};
 use super::place::ROOT;
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -11,6 +12,8 @@ use std::sync::Mutex;
 type Cell = (Provider, &'static str, String);
 
 const FIRST_LINE: &str = "| application | Python | what is seen |\n|---|---|---|\n";
+/// What most applications have in common stands once, behind the others.
+const REST: &str = "all others";
 const END: &str = "<!-- end -->";
 
 pub struct Page {
@@ -24,13 +27,14 @@ impl Page {
         let text = fs::read_to_string(path()).unwrap();
         let mut is = BTreeMap::new();
         for provider in PROVIDERS {
-            for row in between(&text, provider).lines().skip(2) {
+            for row in text[between(&text, provider)].lines().skip(2) {
                 let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
                 let [title, pythons, seen] = cells[..] else { panic!("a row of three cells: {row}") };
-                let title = APPLICATIONS.iter().map(|each| each.title).find(|each| *each == title);
-                let title = title.unwrap_or_else(|| panic!("no such application: {row}"));
                 for python in pythons.split(", ") {
-                    is.insert((provider, title, python.to_owned()), seen.to_owned());
+                    for application in APPLICATIONS.iter().filter(|each| title == REST || each.title == title) {
+                        let cell = (provider, application.title, python.to_owned());
+                        is.entry(cell).or_insert_with(|| seen.to_owned());
+                    }
                 }
             }
         }
@@ -57,19 +61,25 @@ impl Page {
         all.extend(seen.clone());
         let mut text = self.text.clone();
         for provider in PROVIDERS {
-            text = text.replacen(between(&text, provider), &table(&all, provider), 1);
+            text.replace_range(between(&text, provider), &table(&all, provider));
         }
         fs::write(path(), text).unwrap();
     }
 }
 
 fn table(all: &BTreeMap<Cell, String>, provider: Provider) -> String {
+    let mut common = BTreeMap::<(&str, &str), usize>::new();
+    for ((_, _, python), seen) in all.iter().filter(|((whose, _, _), _)| *whose == provider) {
+        *common.entry((python, seen)).or_default() += 1;
+    }
+    common.retain(|_, count| *count > APPLICATIONS.len() / 2);
     let mut text = FIRST_LINE.to_owned();
     for application in APPLICATIONS {
         let mut cells: Vec<(&str, &str)> = all
             .iter()
             .filter(|((whose, title, _), _)| *whose == provider && *title == application.title)
             .map(|((_, _, python), seen)| (python.as_str(), seen.as_str()))
+            .filter(|cell| !common.contains_key(cell))
             .collect();
         cells.sort_by_key(|(python, _)| python.split_once('.').map(|(_, minor)| minor.parse::<u8>().unwrap()));
         for same in cells.chunk_by(|one, other| one.1 == other.1) {
@@ -77,14 +87,17 @@ fn table(all: &BTreeMap<Cell, String>, provider: Provider) -> String {
             text.push_str(&format!("| {} | {} | {} |\n", application.title, pythons.join(", "), same[0].1));
         }
     }
+    for (python, seen) in common.keys() {
+        text.push_str(&format!("| {REST} | {python} | {seen} |\n"));
+    }
     text
 }
 
-/// The table of a provider.
-fn between(text: &str, provider: Provider) -> &str {
+/// Where the table of a provider stands.
+fn between(text: &str, provider: Provider) -> Range<usize> {
     let begin = format!("<!-- made by tests/providers: {} -->\n", provider.title());
     let from = text.find(&begin).unwrap_or_else(|| panic!("docs/providers.md has no {begin}")) + begin.len();
-    &text[from..from + text[from..].find(END).expect("an end")]
+    from..from + text[from..].find(END).expect("an end")
 }
 
 fn path() -> PathBuf {
