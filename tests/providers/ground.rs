@@ -2,7 +2,7 @@
 //! PyPI where something is missing.
 
 use super::apart;
-use super::application::{Application, Provider};
+use super::application::{APPLICATIONS, Application, PROVIDERS, Provider};
 use super::place::ROOT;
 use super::tools::{self, Tools};
 use libtest_mimic::{Completion, Trial};
@@ -23,6 +23,7 @@ pub struct Ground {
     pub tools: Tools,
     prepared: Result<Prepared, String>,
     slow: bool,
+    full: bool,
 }
 
 /// What `prepare` says.
@@ -39,11 +40,13 @@ pub struct Prepared {
 impl Ground {
     /// Prepares, and goes apart.
     pub fn find() -> Ground {
-        let slow = env::var_os("PRELIT_SLOW").is_some_and(|value| value == "1");
+        let is = |variable: &str, wanted: &str| env::var_os(variable).is_some_and(|value| value == wanted);
+        let slow = is("PRELIT_SLOW", "1");
+        let full = is("PRELIT_MATRIX", "full") || is("PRELIT_BLESS", "1");
         // What tests do not run is not prepared.
         let listed = env::args().any(|argument| argument == "--list");
         let prepared = if listed { Err("only listed".to_owned()) } else { prepared(slow) };
-        Ground { tools: Tools::find(), prepared, slow }
+        Ground { tools: Tools::find(), prepared, slow, full }
     }
 
     pub fn prepared(&self) -> &Prepared {
@@ -76,8 +79,25 @@ impl Ground {
                 "skipped: slow (set PRELIT_SLOW=1)".to_owned()
             }));
         }
+        let mut served = prepared.pythons.keys().filter(|python| *python != "3.8");
+        let between = served.clone().min_by_key(|python| minor(python)).is_some_and(|oldest| oldest != python)
+            && served.by_ref().max_by_key(|python| minor(python)).is_some_and(|newest| newest != python);
+        // There, packages and libraries are those of the newest.
+        if !self.full && between && application.name != SHORT && !takes_turn(provider, python, application) {
+            return Some(not_run("skipped: another provider's turn (set PRELIT_MATRIX=full)".to_owned()));
+        }
         None
     }
+}
+
+/// Between the oldest and the newest Python each row is run for one provider, and each provider has its rows.
+fn takes_turn(provider: Provider, python: &str, application: &Application) -> bool {
+    let row = APPLICATIONS.iter().position(|each| each.name == application.name).unwrap();
+    (row + minor(python)) % PROVIDERS.len() == provider as usize
+}
+
+fn minor(python: &str) -> usize {
+    python.split_once('.').and_then(|(_, minor)| minor.parse().ok()).expect("a version")
 }
 
 /// Prepares and goes apart; there it reads what was said before.

@@ -7,9 +7,10 @@
 //! ([`judge`]), stdout and exit code are those of the same container without Prelit, and the cell of the table in
 //! `docs/providers.md` says what was seen ([`page`]).
 //!
-//! `.ci/tools/build /tmp/tools && PRELIT_TEST_TOOLS=/tmp/tools PRELIT_SLOW=1 cargo test --test providers` runs all of it. Without
-//! `PRELIT_SLOW` it is the newest CPython, OpenLIT and one application. What is missing is made in the folder of the tools,
-//! by `prepare`. It takes root, for a network and mounts of its own. `PRELIT_BLESS=1` writes the table.
+//! `.ci/tools/build /tmp/tools && PRELIT_TEST_TOOLS=/tmp/tools PRELIT_SLOW=1 cargo test --test providers` runs every row with every
+//! Python, where between the oldest and the newest the providers take turns; `PRELIT_MATRIX=full` runs every cell, and
+//! `PRELIT_BLESS=1` writes the tables. Without `PRELIT_SLOW` it is the newest CPython, OpenLIT and one application. What is
+//! missing is made in the folder of the tools, by `prepare`. It takes root, for a network and mounts of its own.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
