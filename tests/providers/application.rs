@@ -37,8 +37,8 @@ pub struct Application {
     pub name: &'static str,
     /// What the row is called.
     pub title: &'static str,
-    /// The file in `applications/environments` that says what is installed, or a bare Python.
-    pub environment: fn(Provider) -> Option<&'static str>,
+    /// The file in `applications/environments` that says what is installed.
+    pub environment: fn(Provider) -> &'static str,
     /// What is run; `$(PORT)` is a port of its own.
     pub command: fn(Provider) -> &'static [&'static str],
     /// Whether it is asked over HTTP and ended by SIGTERM; otherwise it ends by itself.
@@ -61,8 +61,11 @@ pub enum Wanted {
     Silence,
 }
 
+/// A Python with nothing.
+pub const BARE: &str = "bare";
+
 /// What has the newest of everything.
-const CURRENT: fn(Provider) -> Option<&'static str> = |_| Some("current");
+const CURRENT: fn(Provider) -> &'static str = |_| "current";
 
 const CHAT: &[&str] = &["python", "openai_chat.py"];
 
@@ -91,12 +94,10 @@ pub const APPLICATIONS: &[Application] = &[
     Application {
         name: "openai-oldest",
         title: "`openai`, the oldest that is supported",
-        environment: |provider| {
-            Some(match provider {
-                Provider::OpenLit => "openai-oldest-openlit",
-                Provider::OpenInference => "openai-oldest-openinference",
-                Provider::OpenLlmetry => "openai-oldest-openllmetry",
-            })
+        environment: |provider| match provider {
+            Provider::OpenLit => "openai-oldest-openlit",
+            Provider::OpenInference => "openai-oldest-openinference",
+            Provider::OpenLlmetry => "openai-oldest-openllmetry",
         },
         command: |_| CHAT,
         serves: false,
@@ -107,7 +108,7 @@ pub const APPLICATIONS: &[Application] = &[
     Application {
         name: "openai-unsupported",
         title: "`openai` from before version 1",
-        environment: |_| Some("openai-unsupported"),
+        environment: |_| "openai-unsupported",
         command: |_| &["python", "openai_before_1.py"],
         serves: false,
         python_path: None,
@@ -189,7 +190,7 @@ pub const APPLICATIONS: &[Application] = &[
     Application {
         name: "opentelemetry-old",
         title: "with an older OpenTelemetry of its own",
-        environment: |_| Some("opentelemetry-old"),
+        environment: |_| "opentelemetry-old",
         command: |_| &["python", "own_opentelemetry.py"],
         serves: false,
         python_path: None,
@@ -204,7 +205,7 @@ pub const APPLICATIONS: &[Application] = &[
     Application {
         name: "opentelemetry-too-old",
         title: "with an OpenTelemetry of its own that is too old",
-        environment: |_| Some("opentelemetry-too-old"),
+        environment: |_| "opentelemetry-too-old",
         command: |_| &["python", "own_opentelemetry.py"],
         serves: false,
         python_path: None,
@@ -214,7 +215,7 @@ pub const APPLICATIONS: &[Application] = &[
     Application {
         name: "pydantic-1",
         title: "with pydantic 1",
-        environment: |_| Some("pydantic-1"),
+        environment: |_| "pydantic-1",
         command: |_| &["python", "pydantic_1.py"],
         serves: false,
         python_path: None,
@@ -227,7 +228,7 @@ pub const APPLICATIONS: &[Application] = &[
     Application {
         name: "nothing",
         title: "that uses none of it",
-        environment: |_| None,
+        environment: |_| BARE,
         command: |_| &["python", "nothing.py"],
         serves: false,
         python_path: None,

@@ -2,7 +2,7 @@
 //! PyPI where something is missing.
 
 use super::apart;
-use super::application::{APPLICATIONS, Application, PROVIDERS, Provider};
+use super::application::{APPLICATIONS, Application, BARE, PROVIDERS, Provider};
 use super::place::ROOT;
 use super::tools::{self, Tools};
 use libtest_mimic::{Completion, Trial};
@@ -35,6 +35,13 @@ pub struct Prepared {
     pub images: BTreeMap<String, PathBuf>,
     /// CPython -> environment -> its folder.
     pub environments: BTreeMap<String, BTreeMap<String, PathBuf>>,
+}
+
+impl Prepared {
+    /// One without packages, of any version.
+    pub fn bare_python(&self) -> &Path {
+        &self.environments.values().next_back().expect("a CPython")[BARE]
+    }
 }
 
 impl Ground {
@@ -109,7 +116,7 @@ fn prepared(slow: bool) -> Result<Prepared, String> {
         let mut command = Command::new(python().ok_or("no Python 3.11 or later, which builds the packages")?);
         command.arg(Path::new(ROOT).join("tests/providers/prepare")).arg(&folder);
         if !slow {
-            command.args(["--newest", "--provider", "openlit", "--environment", "current"]);
+            command.args(["--newest", "--provider", "openlit", "--environment", "current", "--environment", BARE]);
         }
         let output =
             command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().map_err(|error| error.to_string())?;

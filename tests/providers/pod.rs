@@ -59,10 +59,11 @@ impl Pod {
             inside.push(at("/instrumentations", &image.join("instrumentations")));
             inside.push(at("/usr/local", &image.join("usr/local")));
             inside.extend(mounts(container));
-            let root = Root::new(folder.join("init"), &inside);
-            // The image has one Python, and sets no other variable that counts.
-            let base = prepared.pythons.values().next_back().unwrap();
-            let path = format!("{}/bin:/usr/bin:/bin", base.display());
+            // The image has a Python with nothing, and sets no other variable that counts.
+            let python = prepared.bare_python();
+            inside.push(at(python.to_str().unwrap(), python));
+            let root = Root::new(folder.join("init"), inside);
+            let path = format!("{}/bin:/usr/bin:/bin", python.display());
             let ended = run(&object, container, &root, [("PATH", path)].into()).end();
             assert_eq!(ended.code, 0, "{ended:?}");
             assert!(ended.stdout.lines().count() == 1 && ended.stderr.is_empty(), "{ended:?}");
@@ -77,7 +78,7 @@ impl Pod {
             inside.extend(environments.values().map(|each| at(each.to_str().unwrap(), each)));
         }
         inside.extend(mounts(containers[0]));
-        let root = Root::new(folder.join("root"), &inside);
+        let root = Root::new(folder.join("root"), inside);
         Pod { object, root }
     }
 

@@ -22,7 +22,7 @@ pub struct Root(PathBuf);
 
 impl Root {
     /// Mounts go with the mount namespace of this process.
-    pub fn new(folder: PathBuf, mounts: &[Mount]) -> Root {
+    pub fn new(folder: PathBuf, mut mounts: Vec<Mount>) -> Root {
         fs::create_dir_all(&folder).unwrap();
         mount(&["-t", "tmpfs", "-o", "mode=755", "tmpfs"], &folder);
         let root = Root(folder);
@@ -51,7 +51,9 @@ impl Root {
         if libraries.exists() {
             fs::copy(libraries, root.0.join("etc/ld.so.cache")).unwrap();
         }
-        for Mount { from, to, read_only } in mounts {
+        // What is mounted inside another comes after it.
+        mounts.sort_by(|one, other| one.to.cmp(&other.to));
+        for Mount { from, to, read_only } in &mounts {
             root.bind(from, to, *read_only);
         }
         mount(&["-o", "remount,ro"], &root.0);

@@ -55,7 +55,7 @@ impl World {
         let otelcol = ground.tools.file("otelcol").unwrap().to_owned();
         let place = Place::new(vec![("otelcol".to_owned(), otelcol)]);
         let collector = Collector::start(&place);
-        let python = ground.prepared().pythons.values().next_back().unwrap().join("bin/python3");
+        let python = ground.prepared().bare_python().join("bin/python");
         let mut command = Command::new(python);
         command.arg(format!("{ROOT}/tests/providers/applications/model.py")).args([NODE, "9000"]).env_clear();
         let mut model = Process::start(&mut command, &place.path(""), "model");
@@ -94,11 +94,7 @@ impl World {
 
     /// The PATH of an image that has this Python, and what the application needs.
     fn path(&self, provider: Provider, python: &str, application: &Application) -> String {
-        let prepared = self.prepared();
-        let folder = match (application.environment)(provider) {
-            Some(environment) => &prepared.environments[python][environment],
-            None => &prepared.pythons[python],
-        };
+        let folder = &self.prepared().environments[python][(application.environment)(provider)];
         format!("{}/bin:/usr/bin:/bin", folder.display())
     }
 
