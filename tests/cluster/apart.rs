@@ -27,12 +27,17 @@ mount -t tmpfs -o mode=700 tmpfs "$TMPDIR" && ip link set lo up && ip address ad
 wait $!
 "#;
 
+/// Whether this process runs apart.
+pub fn is_entered() -> bool {
+    env::var_os(MARK).is_some()
+}
+
 /// Runs this process again, apart, in place of itself; in that one it returns at once.
 ///
 /// # Errors
 /// Why this machine or user cannot do that.
 pub fn enter() -> Result<(), String> {
-    if env::var_os(MARK).is_some() {
+    if is_entered() {
         return Ok(());
     }
     std::fs::create_dir_all(MEMORY).map_err(|error| format!("{MEMORY}: {error}"))?;

@@ -8,12 +8,15 @@ from packaging.specifiers import SpecifierSet
 
 from .wheels import canonical
 
+# What a distribution needs and does not say: OpenLIT imports `ConsoleLogRecordExporter`, a name of 1.39.
+UNSAID = {"openlit": ["opentelemetry-sdk>=1.39.0"]}
+
 
 def constraints_of(distributions, target):
     """Of a target's distributions: name -> the version that is here, and who demands which versions of it."""
     table = {each.name: {"version": each.version, "demanded": {}} for each in distributions}
     for each in distributions:
-        for text in each.headers().get_all("Requires-Dist") or ():
+        for text in [*(each.headers().get_all("Requires-Dist") or ()), *UNSAID.get(each.name, ())]:
             requirement = Requirement(text)
             name = canonical(requirement.name)
             if name not in table or not requirement.specifier:

@@ -23,7 +23,11 @@ def instrumentors_of(provider, distributions):
         if unknown:
             sys.exit(f"{provider}/libraries.toml: which import starts {', '.join(unknown)}?")
     folder = distributions[0].folder
-    return {name: (modules[name], classes[name], libraries_of(folder, classes[name])) for name in sorted(classes)}
+    better = libraries.get("libraries", {})
+    return {
+        name: (modules[name], classes[name], better.get(name) or libraries_of(folder, classes[name]))
+        for name in sorted(classes)
+    }
 
 
 def followers_of(provider):

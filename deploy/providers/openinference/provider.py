@@ -1,6 +1,7 @@
 """OpenInference's instrumentations."""
 
 import os
+import warnings
 
 from . import settings
 
@@ -19,6 +20,8 @@ def configure(signals):
                      "EMBEDDINGS_TEXT", "EMBEDDINGS_VECTORS", "EMBEDDING_VECTORS", "RETRIEVAL_DOCUMENTS"):
             os.environ.setdefault("OPENINFERENCE_HIDE_%s" % part, "true")
     _options["tracer_provider"] = signals.tracer_provider
+    # What it does with a library is not the application's to mend (`.text()` of LangChain's messages).
+    warnings.filterwarnings("ignore", module=r"openinference\.instrumentation\b")
 
 
 def instrument(name, instrumentor):

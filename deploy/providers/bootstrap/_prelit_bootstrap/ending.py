@@ -128,6 +128,12 @@ def _after_fork():
     activation.after_fork()
     _signals.forked = True
     _start_thread()
+    try:
+        from . import telemetry
+
+        telemetry.keep_name(_signals)
+    except Exception:
+        pass
     for session in _signals.sessions:
         try:
             # Its connections are the parent's too.

@@ -19,6 +19,8 @@ class Signals(object):
         self.providers = []
         self.sessions = []
         self.tracer_provider = None
+        # What the environment says of the resource.
+        self.named = None
         # Whether this is a child of fork that has not recorded anything yet.
         self.forked = False
 
@@ -31,6 +33,7 @@ def start(sdk_name, wanted):
 
     signals = Signals()
     resource = describe(sdk_name)
+    signals.named = named(resource)
     existing = trace.get_tracer_provider()
     if isinstance(existing, TracerProvider):
         # The application's own: what it does with spans is its affair.
@@ -55,6 +58,26 @@ def describe(sdk_name):
     if sdk_name:
         missing["telemetry.sdk.name"] = sdk_name
     return resource.merge(Resource(missing))
+
+
+def named(resource):
+    """The part of the resource that an SDK since 1.44 makes anew in a child of fork, whatever the environment says of it."""
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+
+    name = "service.instance.id"
+    known = name in OTELResourceDetector().detect().attributes or name in settings.resource_attributes()
+    return Resource({name: resource.attributes[name]}) if known else None
+
+
+def keep_name(signals):
+    """In a child of fork: spans and logs keep it. Metrics do not: those of several processes must be told apart."""
+    for provider in signals.providers:
+        if signals.named is not None and not hasattr(provider, "get_meter"):
+            try:
+                provider._update_resource(signals.named)
+            except Exception:
+                # An SDK before 1.44 has no such method, and leaves the resource as it is.
+                pass
 
 
 def traces(signals, resource):
