@@ -1,6 +1,6 @@
 """What the slow tests stand on, made once and kept outside the checkout: images, and applications' packages.
 
-The folder is `$XDG_CACHE_HOME/prelit-ci/providers`. Names have the digest of what a folder is made from.
+The folder is `providers` in `$PRELIT_TEST_TOOLS`, or else in `$XDG_CACHE_HOME/prelit-ci`. Names have the digest of what a folder is made from.
 """
 
 import fcntl
@@ -17,7 +17,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PROVIDERS = HERE.parent
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "prelit-ci" / "providers"
+# With the tools of the other tests, if they are there.
+TOOLS = os.environ.get("PRELIT_TEST_TOOLS") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "prelit-ci"
+CACHE = Path(TOOLS).resolve() / "providers"
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine())
 ASK = "import platform, sys; print(platform.python_implementation(), *sys.version_info[:3])"
 
