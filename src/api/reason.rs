@@ -65,7 +65,7 @@ reasons! {
     KnativeFeatures, "knative-features", Info, "Knative refuses init containers and field references unless its feature flags are on, so its pods are left to the webhook", "turn on kubernetes.podspec-init-containers, -fieldref and -volumes-emptydir in config-features and set OPENLIT_KNATIVE=render";
     Sops, "sops", Info, "the document is encrypted by sops and an edit would break its MAC", "decrypt before rendering, inject after";
     PatchFile, "patch-file", Info, "a kustomization lists this file as a patch, so it is not a workload", "inject after the build: kustomize build | prelit inject";
-    NotKubernetes, "not-kubernetes", Info, "the file is not a Kubernetes manifest", "render it first (helm template | prelit inject)";
+    NotKubernetes, "not-kubernetes", Info, "the file is not a Kubernetes manifest", "nothing, unless it is a template: render that first (helm template | prelit inject)";
     Unparsable, "unparsable", Finding, "the document cannot be parsed", "mend it, or leave the file out with --exclude; a Helm template is to be rendered first";
     UnsupportedYaml, "unsupported-yaml", Warning, "the place to edit is written in a way that Prelit does not edit", "write it as Kubernetes expects it, in ordinary block or flow style";
     SharedAnchor, "shared-anchor", Warning, "the edit would fall inside an anchored node that is used elsewhere, and would change that other place", "write the node out where it is used, or inject after the build";
@@ -94,7 +94,7 @@ reasons! {
     IncompatiblePython, "incompatible-python", Warning, "the init image holds no packages for the Python that the container runs", "use a Python that is served, or an init image that serves this one (Prelit's by OPENLIT_INIT_IMAGES, or a customInitImage); openlit.io/inject-python: \"true\" injects all the same";
     NameConflict, "name-conflict", Finding, "a volume, mount path or init container that is not ours already has our name", "rename it";
     ConfigurationWarning, "configuration-warning", Warning, "the AutoInstrumentation is valid, and has something that is probably not meant", "look at the field that is named";
-    SelectsNothing, "selects-nothing", Warning, "the AutoInstrumentation was given for these manifests and selects none of their pod templates", "look at its selector and namespace, and at the labels of the pod templates";
+    SelectsNothing, "selects-nothing", Warning, "the AutoInstrumentation was given for these manifests and selects none of their pod templates", "look at its selector and namespace, and at the labels of the pod templates; manifests that name no namespace are in that of --namespace";
     NoContainers, "no-containers", Info, "the pod template has no container", "look whether the field is spelt `containers`";
     UnreachedInjection, "unreached-injection", Warning, "the document carries openlit.io/injection in a place that is no pod template to this run", "name its kind with --workload, as when it was injected";
     UnknownMark, "unknown-mark", Warning, "a label or annotation under openlit.io/ has no meaning as it is written", "correct its key or value";

@@ -165,7 +165,7 @@ fn summary(report: &Report, tense: Tense, place: &str) -> String {
     };
     let parts: Vec<String> = states.iter().map(|(state, count)| format!("{count} {}", word(state))).collect();
     let containers = match report.rows.len() {
-        0 => "no container".to_owned(),
+        0 => "no container concerned".to_owned(),
         1 => format!("1 container ({})", parts.join(", ")),
         count => format!("{count} containers ({})", parts.join(", ")),
     };
@@ -189,6 +189,6 @@ mod tests {
             "6 containers (1 injected, 1 current, 1 renewed, 1 edited, 2 skipped) in 2 files, 1 left alone; 1 note"
         );
         assert!(summary(&sample(), Tense::Would, "3 items").contains("1 to inject, 1 current, 1 stale"));
-        assert_eq!(summary(&Report::default(), Tense::Did, "no files"), "no container in no files");
+        assert_eq!(summary(&Report::default(), Tense::Did, "no files"), "no container concerned in no files");
     }
 }

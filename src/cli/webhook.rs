@@ -7,7 +7,7 @@ use crate::render::{Failure, Failures};
 use crate::webhook::api_server;
 use crate::webhook::logging::{Level, log_panic};
 use crate::webhook::registration::uninstall::uninstall;
-use crate::webhook::run::{Replica, run as run_webhook};
+use crate::webhook::run::{Replica, Trouble, run as run_webhook};
 use crate::webhook::telemetry::Plan;
 use kube::Client;
 use time::OffsetDateTime;
@@ -29,8 +29,8 @@ pub fn run(arguments: &Webhook) -> Result<Exit, Failures> {
     let runtime = Builder::new_multi_thread().enable_all().build().map_err(|error| failed(&error))?;
     if arguments.uninstall {
         let done = runtime.block_on(async {
-            let config = api_server::config().await.map_err(|error| failed(&error))?;
-            let client = Client::try_from(config).map_err(|error| failed(&error))?;
+            let config = api_server::config().await.map_err(|error| failed(&Trouble::from(error)))?;
+            let client = Client::try_from(config).map_err(|error| failed(&Trouble::from(error)))?;
             uninstall(client, &settings.webhook, OffsetDateTime::now_utc()).await.map_err(|error| failed(&error))
         })?;
         doors::print(format!("{}\n", done.join("\n")).as_bytes())?;

@@ -99,7 +99,7 @@ pub async fn answers(client: &Client) {
                 tracing::info!(answer = status.message, "the API server answers, and does not say its version");
                 return;
             }
-            Err(error) => tracing::warn!(%error, "the API server does not answer; trying again"),
+            Err(error) => tracing::warn!(error = told(&error), "the API server does not answer; trying again"),
         }
         sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
     }
@@ -179,16 +179,24 @@ where
     watch_with(api, only, Pauses::up_to(LONGEST_PAUSE_OF_ONE)).scan(None, seen).filter_map(ready)
 }
 
-/// What went wrong, without what was received: of an answer that cannot be read, errors show parts.
+/// What went wrong and why, without what was received: of an answer that cannot be read, errors show parts.
 pub fn told(error: &(dyn Error + 'static)) -> String {
-    let mut cause = Some(error);
-    while let Some(one) = cause {
+    let mut said = String::new();
+    let mut next = Some(error);
+    while let Some(one) = next {
         if one.is::<serde_json::Error>() {
             return "an answer of the API server cannot be read".to_owned();
         }
-        cause = one.source();
+        // Some say their cause themselves, others leave it to who asks: that nobody listens, that a name is not known.
+        let cause = one.to_string();
+        if said.is_empty() {
+            said = cause;
+        } else if !said.contains(&cause) {
+            said = format!("{said}: {cause}");
+        }
+        next = one.source();
     }
-    error.to_string()
+    said
 }
 
 /// The pauses of a watch.

@@ -124,7 +124,7 @@ impl Configurations {
                         known.take(index, event);
                         due.get_or_insert_with(|| Instant::now() + settle);
                     }
-                    Some((_, Err(error))) => tracing::warn!(%error, "AutoInstrumentations cannot be watched; trying again"),
+                    Some((_, Err(error))) => tracing::warn!(error = api_server::told(&error), "AutoInstrumentations cannot be watched; trying again"),
                     None => return,
                 },
                 Some(()) = OptionFuture::from(due.map(sleep_until)) => {

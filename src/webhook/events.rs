@@ -2,6 +2,7 @@
 //! `AutoInstrumentation` whether it is valid, and of our own pod and registration what is wrong there. Bounded: a controller
 //! that makes pods without end gets one in a while.
 
+use super::api_server;
 use super::metrics::Metrics;
 use super::review::one_line;
 use crate::api::Reason;
@@ -128,7 +129,11 @@ pub async fn write(client: Client, instance: String, metrics: Metrics, mut notic
             Ok(()) => metrics.event("written"),
             Err(error) => {
                 metrics.event("failed");
-                tracing::warn!(%error, reason = event.reason, "an event could not be written");
+                tracing::warn!(
+                    error = api_server::told(&error),
+                    reason = event.reason,
+                    "an event could not be written"
+                );
             }
         }
         tokio::time::sleep(PACE).await;

@@ -7,6 +7,7 @@
 //! it one gets it. A leader that ends gives it back, and others, who look every other second, need not wait for its end. Who
 //! takes it from a leader of other settings (see `succession`) does not lead before that one must have noticed.
 
+use super::api_server;
 use super::succession::{Succession, differs};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
@@ -151,7 +152,7 @@ impl Candidate {
             }
             // Somebody else has written it. It is looked at again.
             Ok(Err(kube::Error::Api(status))) if status.code == 409 => None,
-            Ok(Err(error)) => Some(error.to_string()),
+            Ok(Err(error)) => Some(api_server::told(&error)),
             Err(_) => Some("the API server does not answer".to_owned()),
         };
         if let Some(error) = error {

@@ -180,6 +180,7 @@ fn effects() -> Vec<(&'static str, Value, &'static str, &'static str, Value)> {
         ("settings.OPENLIT_OTLP_ENDPOINT", json!("http://c:4318"), SETTINGS, "/data/OPENLIT_OTLP_ENDPOINT", json!("http://c:4318")),
         ("settings.OPENLIT_INIT_IMAGES", json!("prelit"), SETTINGS, "/data/OPENLIT_INIT_IMAGES", json!("prelit")),
         ("settings.LOG_LEVEL", json!("warn"), SETTINGS, "/data/LOG_LEVEL", json!("warn")),
+        ("settings.OPENLIT_WORKLOADS", json!(["a/B=c", "d/E=f"]), SETTINGS, "/data/OPENLIT_WORKLOADS", json!("a/B=c,d/E=f")),
         ("settings.OPENLIT_GLOBAL_NAMESPACE", json!(""), SETTINGS, "/data/OPENLIT_GLOBAL_NAMESPACE", json!("")),
     ]
 }

@@ -48,6 +48,18 @@ where
     Client::new(Timely(service_fn(move |request| answer(request))), "default")
 }
 
+/// Who reads the log is to see what to mend: the address, the name, the network.
+#[tokio::test]
+async fn why_nobody_answers_is_told_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let client = client(Config::new(url.parse().unwrap()), &Metrics::default()).unwrap();
+    let said = told(&client.apiserver_version().await.unwrap_err());
+    assert!(said.contains("Connection refused"), "{said}");
+    assert_eq!(said.matches("client error (Connect)").count(), 1, "{said}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_write_that_is_lost_is_not_waited_for() {
     let api: Api<ConfigMap> = Api::default_namespaced(answered(|_| std::future::pending()));

@@ -148,7 +148,7 @@ impl Work {
             tokio::select! {
                 Some((watch, event)) = pod_events.next() => match event {
                     Ok(event) => self.take(watch, &event),
-                    Err(error) => tracing::warn!(%error, "pods cannot be watched; trying again"),
+                    Err(error) => tracing::warn!(error = api_server::told(&error), "pods cannot be watched; trying again"),
                 },
                 changed = resources.changed() => match changed {
                     Ok(()) => self.look_at(Instant::now() + SOON),
@@ -263,7 +263,13 @@ impl Work {
         }
         if let Some((found, error)) = failures.first() {
             let (namespace, name) = &found.id;
-            tracing::warn!(%error, namespace, name, failed = failures.len(), "a status could not be written; trying again");
+            tracing::warn!(
+                error = api_server::told(error),
+                namespace,
+                name,
+                failed = failures.len(),
+                "a status could not be written; trying again"
+            );
         }
     }
 }

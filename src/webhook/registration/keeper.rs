@@ -6,7 +6,7 @@ use super::original::{self, Leftover};
 use super::pace::Pace;
 use super::told;
 use crate::api::settings::{FailurePolicy, WebhookSettings};
-use crate::webhook::api_server::watch_object;
+use crate::webhook::api_server::{self, watch_object};
 use crate::webhook::certificates::registered::Registered;
 use crate::webhook::events::{Events, Notice, What};
 use crate::webhook::metrics::{Metrics, Object};
@@ -102,11 +102,11 @@ pub async fn keep(client: Client, settings: WebhookSettings, surroundings: Surro
                     publish(&registered, now.as_ref());
                     found = Some(now);
                 }
-                Err(error) => tracing::warn!(%error, "the webhook configuration cannot be watched; trying again"),
+                Err(error) => tracing::warn!(error = api_server::told(&error), "the webhook configuration cannot be watched; trying again"),
             },
             Some(event) = originals.next() => match event {
                 Ok(object) => original = object.as_ref().and_then(json),
-                Err(error) => tracing::warn!(%error, "the original operator's webhook configuration cannot be watched; trying again"),
+                Err(error) => tracing::warn!(error = api_server::told(&error), "the original operator's webhook configuration cannot be watched; trying again"),
             },
             changed = leads.changed() => if changed.is_err() { return },
             Ok(()) = bundle.changed() => {},

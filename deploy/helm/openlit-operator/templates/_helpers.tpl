@@ -118,7 +118,7 @@ subjects:
 {{- end -}}
 {{- range $name, $value := $settings -}}
 {{- if or (ne (toString $value) "") (hasKey $.Values.settings $name) }}
-{{ $name }}: {{ $value | toString | quote }}
+{{ $name }}: {{ ternary (join "," $value) (toString $value) (kindIs "slice" $value) | quote }}
 {{- end -}}
 {{- end -}}
 {{- end -}}
