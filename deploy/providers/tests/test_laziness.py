@@ -141,10 +141,12 @@ class Laziness(VolumeTest):
         self.library("library")
         self.library("framework")
         self.write(self.volume / "_prelit_bootstrap/telemetry.py", "raise RuntimeError('two\\nlines')\n")
-        done = self.code("import library, framework; print(library.instrumented)")
-        self.assertEqual(
-            (done.stdout, done.stderr), ("False\n", "OpenLIT instrumentation not started: RuntimeError: two lines\n")
-        )
+        self.write(self.volume / "custom-packages/added.py", "")
+        done = self.code("import sys, library, framework; print(library.instrumented, *sys.path)")
+        self.assertEqual(done.stderr, "OpenLIT instrumentation not started: RuntimeError: two lines\n")
+        self.assertTrue(done.stdout.startswith("False "))
+        for folder in ("prelit-packages", "custom-packages"):
+            self.assertNotIn(folder, done.stdout)
 
 
 class Switches(VolumeTest):
