@@ -3,7 +3,7 @@
 //! that makes pods without end gets one in a while.
 
 use super::metrics::Metrics;
-use super::review::one_line;
+use super::text::one_line;
 use crate::api::Reason;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
