@@ -33,7 +33,7 @@ pub const ANNOTATION_SAFE_TO_EVICT: &str = "cluster-autoscaler.kubernetes.io/saf
 pub const VOLUME: &str = "instrumentation-packages";
 /// Where it is mounted.
 pub const MOUNT_PATH: &str = "/instrumentation-packages";
-/// Where the published openinference and openllmetry images write (D8).
+/// Where the published openinference and openllmetry images write.
 pub const LEGACY_MOUNT_PATH: &str = "/openlit-sdk";
 /// The init container.
 pub const INIT_CONTAINER: &str = "openlit-init";

@@ -23,7 +23,7 @@ pub struct Pythons {
     musl: bool,
 }
 
-/// The published images, all three (D65).
+/// The published images, all three.
 const PUBLISHED: Pythons = Pythons { minors: 11..=11, musl: false };
 /// Those that `deploy/providers` builds.
 const PRELIT: Pythons = Pythons { minors: 9..=14, musl: true };

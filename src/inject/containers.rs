@@ -227,7 +227,7 @@ impl<'v> Wishes<'v> {
         }
     }
 
-    /// `inject-python: "true"` skips checks 4, 6 and 7 (D24).
+    /// `inject-python: "true"` skips checks 4, 6 and 7.
     fn forced(&self) -> bool {
         self.inject_python == Some(true)
     }
@@ -312,7 +312,6 @@ pub(super) mod tests {
     fn pods_of_the_original_operators_examples_come_out_right() {
         let none = json!({});
         for (lines, expected) in [
-            // G1, G3, G4
             (&["app=python:3.11-slim"][..], vec!["app: +"]),
             (&["app=ghcr.io/acme/rag:3"], vec!["app: + python-assumed"]),
             (
@@ -324,7 +323,6 @@ pub(super) mod tests {
                 ],
                 vec!["web: +", "worker: incompatible-python", "nginx: not-python", "istio-proxy: sidecar"],
             ),
-            // G7, D23
             (&["app=acme/x bash -o pipefail -c java"], vec!["app: not-python"]),
             (&["xray=amazon/aws-xray-daemon:3"], vec!["xray: sidecar"]),
             (

@@ -281,7 +281,7 @@ pub(super) fn environment(
         rest.put(names::ENV_DEPLOYMENT_ENVIRONMENT, environment.to_variable());
     }
     rest.put(ENV_RESOURCE_ATTRIBUTES, before);
-    // `true` is the SDKs' own default, and must not hide a `false` from `envFrom` (D17).
+    // `true` is the SDKs' own default, and must not hide a `false` from `envFrom`.
     match (configuration.capture_message_content, env_from) {
         (true, true) => {}
         (true, false) => rest.put(names::ENV_CAPTURE, "true"),

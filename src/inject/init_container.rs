@@ -12,12 +12,12 @@ use std::borrow::Cow;
 
 /// What the published images and unknown ones need for the user's packages; Prelit's images bring such a program.
 ///
-/// Runs the image's script, then pip with the arguments; stops at the first failure (D14). The
-/// packages are arguments, so no shell ever reads them (D13, D55), and a failure does not repeat them.
+/// Runs the image's script, then pip with the arguments; stops at the first failure. The
+/// packages are arguments, so no shell ever reads them, and a failure does not repeat them.
 ///
 /// pip installs beside the target, and what it installed is copied over it: `pip install --target`
 /// leaves out a directory that is there already, or with `--upgrade` deletes it first, and several
-/// packages share directories such as `opentelemetry` (D15).
+/// packages share directories such as `opentelemetry`.
 pub(super) const INSTALL: &str = "import os, shutil, subprocess, sys, tempfile; \
     target, new = \"/instrumentation-packages\", tempfile.mkdtemp(); \
     run = lambda *command: subprocess.call([sys.executable, *command]) and sys.exit(1); \
@@ -128,7 +128,7 @@ fn mounts(template: &PodTemplate<'_>, configuration: &Configuration) -> Result<V
     let ours =
         |path: &'static str| Value::map([("name", Value::text(names::VOLUME)), ("mountPath", Value::text(path))]);
     let mut mounts = vec![ours(names::MOUNT_PATH)];
-    // The published images of these two write where nobody looks (D8): the volume is there too.
+    // The published images of these two write where nobody looks: the volume is there too.
     if configuration.init_image.packages == Packages::Published
         && matches!(configuration.provider, Provider::Openinference | Provider::Openllmetry)
     {

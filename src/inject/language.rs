@@ -1,5 +1,5 @@
 //! Whether a container runs Python, by the words of its manifest. Word lists are data; words are
-//! whole words (D23): `pipefail`, `pipeline`, `xray` and `array` are not Python.
+//! whole words: `pipefail`, `pipeline`, `xray` and `array` are not Python.
 //!
 //! | where | words for Python | words for something else |
 //! |---|---|---|

@@ -1,6 +1,6 @@
 //! The volume of the packages, its mounts, those of the configuration, and the annotation that
 //! keeps it from holding a node. What has our name already and is not ours is a conflict: it is never
-//! adopted, and never duplicated (D33, D34). Knows nothing of variables.
+//! adopted, and never duplicated. Knows nothing of variables.
 
 use super::configuration::Configuration;
 use crate::api::{Finding, Reason, names};

@@ -4,7 +4,7 @@
 
 use super::api_server;
 use super::metrics::Metrics;
-use super::review::one_line;
+use super::text::one_line;
 use crate::api::Reason;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;

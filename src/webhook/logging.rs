@@ -45,7 +45,10 @@ impl Level {
     /// # Errors
     /// A word that is none of a level.
     pub fn change(&self, word: &str) -> Result<(), String> {
-        let wanted = LevelFilter::from_str(word.trim()).map_err(|_| format!("expected {LEVELS}"))?;
+        let word = word.trim();
+        // Numbers are read too, and nothing at all as `error`.
+        let is_word = |level: &LevelFilter| *level != LevelFilter::OFF && level.to_string().eq_ignore_ascii_case(word);
+        let wanted = LevelFilter::from_str(word).ok().filter(is_word).ok_or_else(|| format!("expected {LEVELS}"))?;
         self.0.reload(filter(wanted)).map_err(|error| error.to_string())?;
         tracing::info!(now = %wanted, "the level of logs was changed");
         Ok(())

@@ -27,4 +27,5 @@ pub mod signals;
 pub mod succession;
 pub mod tasks;
 pub mod telemetry;
+pub mod text;
 pub mod turns;

@@ -5,6 +5,7 @@
 //! These are structs of our own, since kube's write the patch as an array of numbers
 //! (<https://github.com/kube-rs/kube/issues/1781>).
 
+use super::text::one_line;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
@@ -141,16 +142,6 @@ pub fn admit(uid: &str, patch: &[u8], warnings: &[String]) -> Vec<u8> {
 /// A warning that `kubectl` shows.
 pub fn warning(text: &str) -> String {
     one_line(text, LONGEST_WARNING)
-}
-
-/// A text on one line, of so many bytes at most.
-pub fn one_line(text: &str, most: usize) -> String {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if line.len() <= most {
-        return line;
-    }
-    let end = (0..=most - '…'.len_utf8()).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
-    format!("{}…", &line[..end])
 }
 
 #[cfg(test)]

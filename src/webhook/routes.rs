@@ -5,9 +5,10 @@ use super::decision::{Decision, Outcome, decide};
 use super::events::{Events, Notice, What};
 use super::logging::Level;
 use super::metrics::Metrics;
-use super::review::{Request, admit, one_line};
+use super::review::{Request, admit};
 use super::shares::{Share, Shares};
 use super::telemetry::spans::Spans;
+use super::text::one_line;
 use axum::body::{Body, Bytes, HttpBody, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -32,7 +33,8 @@ const MEMORY: usize = 64 << 20;
 /// What a review takes beside its body, about.
 const OVERHEAD: usize = 16 << 10;
 
-/// How much is logged of what a review says: a namespace has at most 63 bytes, and a uid 36.
+/// How much is logged of what a review says: a namespace has at most 63 bytes, and a uid 36. And how much is read of a level,
+/// which is a word.
 const LONGEST_FIELD: usize = 64;
 
 /// What answers reviews.
@@ -215,11 +217,13 @@ async fn tell_level(State(level): State<Level>) -> String {
     level.word()
 }
 
-async fn change_level(State(level): State<Level>, Extension(Peer(peer)): Extension<Peer>, word: String) -> Response {
+async fn change_level(State(level): State<Level>, Extension(Peer(peer)): Extension<Peer>, body: Body) -> Response {
+    // Before anything of it is read: every pod of the cluster can send one.
     if !peer.ip().to_canonical().is_loopback() {
         return (StatusCode::FORBIDDEN, "expected a request from within the pod").into_response();
     }
-    match level.change(&word) {
+    let word = to_bytes(body, LONGEST_FIELD).await.unwrap_or_default();
+    match level.change(&String::from_utf8_lossy(&word)) {
         Ok(()) => level.word().into_response(),
         Err(message) => (StatusCode::BAD_REQUEST, message).into_response(),
     }
@@ -353,7 +357,13 @@ mod tests {
         );
         assert_eq!(send(missing, "GET", "/healthz", INSIDE, Body::empty()).await.0, 200);
         assert_eq!(send(ready.clone(), "PUT", "/loglevel", "10.0.0.7:5", Body::from("debug")).await.0, 403);
-        assert_eq!(send(ready.clone(), "PUT", "/loglevel", INSIDE, Body::from("loud")).await.0, 400);
+        let never = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
+        let refused = timeout(Duration::from_secs(5), send(ready.clone(), "PUT", "/loglevel", "10.0.0.7:5", never));
+        assert_eq!(refused.await.unwrap().0, 403, "nothing is kept of what a stranger sends");
+        for word in ["loud", "", "3", "off", &(" ".repeat(1 << 10) + "warn")] {
+            let word = Body::from(word.to_owned());
+            assert_eq!(send(ready.clone(), "PUT", "/loglevel", INSIDE, word).await.0, 400);
+        }
         assert_eq!(send(ready, "PUT", "/loglevel", "[::1]:5", Body::from("warn")).await, (200, "warn".to_owned()));
     }
 }

@@ -1,2 +1,2 @@
-"""The build of the provider packages, in the order of its steps: `locks`, `wheels`, `groups`, `instrumentors`,
-`constraints`, `image`; `targets` says for what."""
+"""The build of the provider packages, in the order of its steps: `locks`, `wheels`, `generations`, `groups`,
+`instrumentors`, `constraints`, `notices`, `image`; `targets` says for what."""

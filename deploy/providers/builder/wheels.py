@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .locks import uv
 
-# Not needed to run: stubs for type checkers, and programs.
+# Not needed to run: stubs for type checkers.
 UNNEEDED = (".pyi",)
 
 

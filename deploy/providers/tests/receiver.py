@@ -7,7 +7,7 @@ import time
 
 
 class Receiver:
-    """Keeps what is sent to /v1/traces, as (service, span name, attributes); answers everything else."""
+    """Keeps the spans that are sent to /v1/traces, each as its name and its bytes; answers everything else."""
 
     def __init__(self):
         self.spans, self.requests, self.headers = [], [], []

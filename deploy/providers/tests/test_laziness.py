@@ -84,6 +84,22 @@ class Laziness(VolumeTest):
         self.assertEqual(self.code("import library_that_is_not_there", check=1).stderr.splitlines()[-1],
                          "ModuleNotFoundError: No module named 'library_that_is_not_there'")
 
+    @unittest.skipUnless(SERVED, "a Python that is served")
+    def test_what_an_import_that_fails_has_imported_is_instrumented(self):
+        """As of a framework that is optional, and lacks something."""
+        self.library("library")
+        self.library("framework", text="import library, library_that_is_not_there\n")
+        code = """
+            try:
+                import framework
+            except ImportError as error:
+                print(error.name)
+            import library
+            print(library.instrumented)
+        """
+        done = self.code(code)
+        self.assertEqual((done.stdout, done.stderr), ("library_that_is_not_there\nTrue\n", INITIALIZED))
+
     def test_a_module_of_the_same_name_is_not_the_library(self):
         self.write(self.site / "library.py", "mine = True\n")
         done = self.code("import library; print(library.mine)")
@@ -125,10 +141,12 @@ class Laziness(VolumeTest):
         self.library("library")
         self.library("framework")
         self.write(self.volume / "_prelit_bootstrap/telemetry.py", "raise RuntimeError('two\\nlines')\n")
-        done = self.code("import library, framework; print(library.instrumented)")
-        self.assertEqual(
-            (done.stdout, done.stderr), ("False\n", "OpenLIT instrumentation not started: RuntimeError: two lines\n")
-        )
+        self.write(self.volume / "custom-packages/added.py", "")
+        done = self.code("import sys, library, framework; print(library.instrumented, *sys.path)")
+        self.assertEqual(done.stderr, "OpenLIT instrumentation not started: RuntimeError: two lines\n")
+        self.assertTrue(done.stdout.startswith("False "))
+        for folder in ("prelit-packages", "custom-packages"):
+            self.assertNotIn(folder, done.stdout)
 
 
 class Switches(VolumeTest):

@@ -252,11 +252,16 @@ class Processes(RealTest):
 
     @each_python
     def test_sigterm(self):
-        for before in ("", "import gevent.monkey; gevent.monkey.patch_all()\n"):
+        for before, sleep in (
+            ("", "time"),
+            ("import gevent.monkey; gevent.monkey.patch_all()\n", "time"),
+            # Its loop, and threads that are threads.
+            ("import gevent\n", "gevent"),
+        ):
             self.write(
                 "waits.py",
                 before + "import os, time, requests\nrequests.get(os.environ['CALLED'] + '/called')\n"
-                "print('ready', flush=True)\ntime.sleep(60)\n",
+                "print('ready', flush=True)\n" + sleep + ".sleep(60)\n",
             )
             del self.receiver.spans[:]
             process = self.start("waits.py")

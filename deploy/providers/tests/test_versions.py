@@ -70,6 +70,11 @@ class Credentials(unittest.TestCase):
             ("https://host?token=secret", "https://host"),
             ("user:secret@host:4318", "host:4318"),
             ("http://[::1]:4318/a@b", "http://[::1]:4318/a@b"),
+            ("http://user:sec/ret@host:4318/otlp", "http://host:4318/otlp"),
+            ("http://user:sec?ret@host:4318", "http://host:4318"),
+            ("http://user:secret", "http://"),
+            ("http://host?token=sec@ret", "http://host"),
+            ("http://host:99999/otlp", "http://host:99999/otlp"),
         ):
             self.assertEqual(settings.without_credentials(url), shown)
 

@@ -6,6 +6,7 @@ use crate::api::resource::{
 };
 use crate::webhook::configurations::Found;
 use crate::webhook::events::What;
+use crate::webhook::text::shortened;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use time::format_description::well_known::Rfc3339;
@@ -79,7 +80,7 @@ pub fn wanted(found: &Found, pods: Option<PodCounts>, now: OffsetDateTime) -> Op
     let mut wanted = Status {
         conditions,
         observed_generation: found.generation,
-        validation_errors: problems.iter().map(|problem| shortened(problem.to_string())).collect(),
+        validation_errors: problems.iter().map(|problem| shortened(problem.to_string(), LONGEST_MESSAGE)).collect(),
         pods: pods.or_else(|| there.and_then(|there| there.pods)),
         last_processed: there.and_then(|there| there.last_processed.clone()),
     };
@@ -124,25 +125,16 @@ fn message(content: &Result<Arc<AutoInstrumentation>, Vec<Problem>>) -> String {
     match content {
         Err(problems) => {
             let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            shortened(format!("the resource is not valid, and passed over: {}", said.join("; ")))
+            shortened(format!("the resource is not valid, and passed over: {}", said.join("; ")), LONGEST_MESSAGE)
         }
         Ok(resource) if !resource.spec.python.instrumentation.enabled => {
             "spec.python.instrumentation.enabled is false: the resource is passed over".to_owned()
         }
         Ok(resource) => {
             let said: Vec<String> = resource.warnings().iter().map(|warning| format!("; warning: {warning}")).collect();
-            shortened(format!("the resource is valid{}", said.concat()))
+            shortened(format!("the resource is valid{}", said.concat()), LONGEST_MESSAGE)
         }
     }
-}
-
-fn shortened(mut text: String) -> String {
-    if text.len() > LONGEST_MESSAGE {
-        let end = (0..=LONGEST_MESSAGE - '…'.len_utf8()).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        text.truncate(end);
-        text.push('…');
-    }
-    text
 }
 
 /// As Kubernetes writes times: to the second, in UTC.

@@ -2,7 +2,8 @@
 //! server's, where that one traces.
 
 use crate::webhook::decision::{Decision, Outcome};
-use crate::webhook::review::{Request, one_line};
+use crate::webhook::review::Request;
+use crate::webhook::text::one_line;
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::{Span, SpanBuilder, SpanKind, Status, Tracer, TracerProvider};
 use opentelemetry::{Context, KeyValue};

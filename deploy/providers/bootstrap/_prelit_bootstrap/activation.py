@@ -53,7 +53,8 @@ def stay_out(error):
     with _lock:
         del _queue[:]
     if _session is not None and _session.provider is None:
-        sys.path[:] = [folder for folder in sys.path if folder not in _session.folders]
+        ours = [*_session.folders, CUSTOM]
+        sys.path[:] = [folder for folder in sys.path if folder not in ours]
     if isinstance(error, settings.StayOut):
         say("not started: %s" % error)
     else:

@@ -12,7 +12,6 @@ A thread of its own does the sending: the one that waits for it can give up, and
 started any more.
 """
 
-import _thread
 import atexit
 import functools
 import os
@@ -80,7 +79,8 @@ def _handle_term():
 
     def on_term(number, frame):
         if _in_a_loop():
-            _thread.start_new_thread(end, (number,))
+            # In this thread, since only the main one may change what a signal does.
+            sys.modules["gevent"].spawn(end, number)
         else:
             end(number)
 
@@ -113,7 +113,7 @@ def _handle_term():
 
 
 def _in_a_loop():
-    """Whether this is gevent's loop, which cannot wait. A greenlet can, and the name of a thread then stands for one."""
+    """Whether this is gevent's loop, which cannot wait. A greenlet can."""
     gevent = sys.modules.get("gevent")
     try:
         return gevent is not None and isinstance(gevent.getcurrent(), type(gevent.get_hub()))

@@ -70,7 +70,7 @@ def find_spec(name, path, target):
 
 
 def _run(name, load):
-    """Runs a module, and tells if it is the outermost."""
+    """Runs a module, and tells if it is the outermost. If it fails, what it has imported is there all the same."""
     thread = get_ident()
     _depths[thread] = _depths.get(thread, 0) + 1
     try:
@@ -79,13 +79,13 @@ def _run(name, load):
         if name in waiting:
             waiting.discard(name)
             _complete.append(name)
+        return result
     finally:
         depth = _depths.pop(thread, 1) - 1
         if depth:
             _depths[thread] = depth
-    if not depth:
-        _tell()
-    return result
+        else:
+            _tell()
 
 
 def _tell():

@@ -1,6 +1,7 @@
 """The environment, as the injection contract writes it."""
 
 import os
+import re
 import sys
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -77,13 +78,17 @@ def resource_attributes():
 
 
 def without_credentials(url):
-    """A URL without user, password, query and fragment: they may hold secrets."""
+    """A URL without user, password, query and fragment: they may hold secrets. What is behind a colon and no port is a
+    password, in which a slash may stand: then its `@` comes late."""
     scheme, separator, rest = url.partition("://")
     if not separator:
-        return url.rpartition("@")[2].partition("?")[0].partition("#")[0]
-    host, slash, path = rest.partition("/")
-    path = path.partition("?")[0].partition("#")[0]
-    return scheme + separator + host.rpartition("@")[2].partition("?")[0].partition("#")[0] + slash + path
+        scheme, rest = "", url.rpartition("@")[2]
+    host = re.match(r"[^/?#]*", rest).group()
+    if "@" in host:
+        rest = rest[host.rindex("@") + 1 :]
+    elif separator and not re.match(r"(\[.*\]|[^:]*)(:\d*)?$", host):
+        rest = rest.rpartition("@")[2] if "@" in rest else ""
+    return scheme + separator + re.match(r"[^?#]*", rest).group()
 
 
 def summary(provider):
