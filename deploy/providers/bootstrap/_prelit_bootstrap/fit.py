@@ -6,6 +6,8 @@ import sys
 from .settings import StayOut
 
 VERSIONS = ((3, 9), (3, 14))
+# Every program that is linked with musl names its loader so.
+MUSL = "/lib/ld-musl-%s.so.1"
 
 
 def target(machine):
@@ -27,7 +29,8 @@ def target(machine):
 
 
 def libc():
-    """glibc says its version; musl has its loader in the process."""
+    """glibc says its version; musl has its loader in the process: under its own name, as in Alpine, or, where that is a link,
+    as musl's own installation makes it, under that of the file."""
     try:
         if os.confstr("CS_GNU_LIBC_VERSION"):
             return "glibc"
@@ -35,8 +38,9 @@ def libc():
         pass
     try:
         with open("/proc/self/maps") as maps:
-            if "ld-musl-" in maps.read():
-                return "musl"
+            mapped = maps.read()
+        if "/ld-musl-" in mapped or " %s\n" % os.path.realpath(MUSL % os.uname()[4]) in mapped:
+            return "musl"
     except OSError:
         pass
     raise StayOut("the packages are for glibc and musl, and this libc is neither")
