@@ -41,25 +41,44 @@ def copies(runs):
     python = bare(version) / "bin" / "python"
     rows = []
     with a_fifth() as limit:
-        for provider in PROVIDERS:
-            free, limited = [], []
-            for _ in range(runs):
-                free.append(copy(python, provider))
-                if limit:
-                    limited.append(copy(python, provider, limit))
-            rows.append([provider, spread(free, 2, " s"), spread(limited, 2, " s") if limited else "not measured: no cgroup"])
-    where = "memory" if in_memory(tempfile.gettempdir()) else "a disk's cache"
-    table(f"The init container's program, CPython {version}, into {where}:", ["", "CPU free", "limit of 200m"], rows)
+        for kind, place in places().items():
+            for provider in PROVIDERS:
+                image = prepared.image(provider).parents[1]
+                commands = {
+                    "free": ([python, image / "usr/local/bin/setup-instrumentation.py"], None),
+                    "limited": ([python, image / "usr/local/bin/setup-instrumentation.py"], limit),
+                    # What any program would take there.
+                    "cp": (["cp", "-r", f"{image}/instrumentations/{provider}/."], None),
+                }
+                taken = {name: [] for name in commands}
+                for _ in range(runs):
+                    for name, (command, group) in commands.items():
+                        taken[name].append(copy(command, provider, place, group))
+                rows.append([f"{provider}, to {kind}", *(spread(each, 2, " s") for each in taken.values())])
+    header = ["", "CPU free", "limit of 200m" if limit else "no limit could be set", "`cp -r`"]
+    table(f"The init container's program, by CPython {version}:", header, rows)
 
 
-def copy(python, provider, limit=None):
-    """Seconds from the start of the init container's program to its end."""
-    program = prepared.image(provider).parents[1] / "usr/local/bin/setup-instrumentation.py"
-    with tempfile.TemporaryDirectory() as volume:
+def places():
+    """Where a volume may be."""
+    found = {"disk": tempfile.gettempdir(), "memory": "/dev/shm"}
+    return {kind: place for kind, place in found.items() if os.path.isdir(place) and in_memory(place) == (kind == "memory")}
+
+
+def in_memory(folder):
+    said = subprocess.run(["stat", "--file-system", "--format=%T", folder], capture_output=True, text=True)
+    return said.stdout.strip() == "tmpfs"
+
+
+def copy(command, provider, place, group=None):
+    """Seconds from the start of a program that copies to its end."""
+    with tempfile.TemporaryDirectory(dir=place) as volume:
         environment = {"PATH": os.environ["PATH"], "TARGET_PATH": volume, "INSTRUMENTATION_PROVIDER": provider}
-        join = (lambda: limit.write_text(str(os.getpid()))) if limit else None
+        if command[0] == "cp":
+            command = [*command, volume]
+        join = (lambda: group.write_text(str(os.getpid()))) if group else None
         started = time.perf_counter()
-        subprocess.run([python, program], env=environment, stdout=subprocess.DEVNULL, preexec_fn=join, check=True)
+        subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, preexec_fn=join, check=True)
         return time.perf_counter() - started
 
 
@@ -88,7 +107,3 @@ def a_fifth():
     print("measure: no cgroup can be made, so the limit of 200m is not measured: it needs root", file=sys.stderr)
     yield None
 
-
-def in_memory(folder):
-    said = subprocess.run(["stat", "--file-system", "--format=%T", folder], capture_output=True, text=True)
-    return said.stdout.strip() == "tmpfs"
