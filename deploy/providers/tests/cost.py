@@ -17,18 +17,26 @@ def cost(python, volume, runs=40):
     """((CPU, clock) without, (CPU, clock) with), in milliseconds."""
     with tempfile.TemporaryDirectory() as empty:
         base = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
-        taken = {empty: [], str(volume): []}
-        for _ in range(runs):
-            for folder, times in taken.items():
-                times.append(once(str(python), dict(base, PYTHONPATH=folder)))
-    return tuple(tuple(1000 * statistics.median(part) for part in zip(*times)) for times in taken.values())
+        commands = [([str(python), "-c", "pass"], dict(base, PYTHONPATH=folder)) for folder in (empty, str(volume))]
+        return tuple(tuple(1000 * statistics.median(part) for part in zip(*times)) for times in in_turn(commands, runs))
 
 
-def once(python, environment):
+def in_turn(commands, runs):
+    """For each (arguments, environment) the (CPU, clock) of its runs, in seconds."""
+    taken = [[] for _ in commands]
+    for _ in range(runs):
+        for command, times in zip(commands, taken):
+            times.append(once(*command))
+    return taken
+
+
+def once(arguments, environment):
+    # What instrumentations of others say to each process.
+    quiet = [(os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)]
     started = time.perf_counter()
-    _, status, used = os.wait4(os.posix_spawn(python, [python, "-c", "pass"], environment), 0)
+    _, status, used = os.wait4(os.posix_spawn(arguments[0], arguments, environment, file_actions=quiet), 0)
     if status:
-        raise SystemExit("%s failed" % python)
+        raise SystemExit("%s failed" % arguments[0])
     return used.ru_utime + used.ru_stime, time.perf_counter() - started
 
 

@@ -11,6 +11,8 @@ class Receiver:
 
     def __init__(self):
         self.spans, self.requests, self.headers = [], [], []
+        # When spans came, by the clock that time.monotonic reads.
+        self.arrivals = []
         receiver = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -20,6 +22,7 @@ class Receiver:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 receiver.requests.append(self.path)
                 if self.path == "/v1/traces":
+                    receiver.arrivals.append(time.monotonic())
                     receiver.headers.append(dict(self.headers))
                     receiver.spans += spans_of(body)
                 answer = json.dumps(COMPLETION).encode() if self.path.endswith("/chat/completions") else b""
