@@ -21,7 +21,7 @@ IMAGE = "3.13"
 def sizes():
     rows = []
     for provider in PROVIDERS:
-        rows.append([provider, *size(prepared.image(provider).parents[1])])
+        rows.append([provider, *size(prepared.image(provider))])
     rows.append([f"the packages of the original's, for {PYTHON} alone", *size(original() / "lib")])
     table("What an image holds beside its Python:", ["", "files", "size", "compressed"], rows)
 
@@ -43,7 +43,7 @@ def copies(runs):
     with a_fifth() as limit:
         for kind, place in places().items():
             for provider in PROVIDERS:
-                image = prepared.image(provider).parents[1]
+                image = prepared.image(provider)
                 commands = {
                     "free": ([python, image / "usr/local/bin/setup-instrumentation.py"], None),
                     "limited": ([python, image / "usr/local/bin/setup-instrumentation.py"], limit),

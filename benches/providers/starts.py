@@ -19,7 +19,7 @@ def every_python(runs):
     rows = []
     for version in pythons():
         python = str(bare(version) / "bin" / "python")
-        paths = ["/nonexistent", *(str(prepared.image(provider)) for provider in PROVIDERS)]
+        paths = ["/nonexistent", *(str(prepared.packages(provider)) for provider in PROVIDERS)]
         commands = [([python, "-c", "pass"], {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}) for path in paths]
         taken = [[cpu for cpu, _ in each] for each in in_turn(commands, runs)]
         without = f"{1000 * statistics.median(taken[0]):.1f} ms"

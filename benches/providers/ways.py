@@ -24,7 +24,7 @@ def environment(lock, python=PYTHON):
     if python not in known:
         raise SystemExit(f"measure: no CPython {python} on the PATH or below ~/.pyenv")
     prepared.CACHE.mkdir(parents=True, exist_ok=True)
-    return _prepare["environment"](prepared.CACHE, python, known[python], lock)
+    return _prepare["environment"](python, known[python], lock)
 
 
 def bare(python):
@@ -65,7 +65,7 @@ def ways():
     packages = original() / "lib" / f"python{PYTHON}" / "site-packages"
     return [
         Way("without"),
-        *(Way(f"Prelit, {provider}", path=[prepared.image(provider)]) for provider in PROVIDERS),
+        *(Way(f"Prelit, {provider}", path=[prepared.packages(provider)]) for provider in PROVIDERS),
         # It fetches a list of prices at each start. Here nobody listens, which is heard at once.
         Way("the original's", path=[HERE / "original", packages], OPENLIT_PRICING_JSON="http://127.0.0.1:1/prices"),
         Way("`opentelemetry-instrument`", "opentelemetry-instrument", before=["opentelemetry-instrument"]),

@@ -64,33 +64,22 @@ pub enum Wanted {
 /// A Python with nothing.
 pub const BARE: &str = "bare";
 
-/// What has the newest of everything.
-const CURRENT: fn(Provider) -> &'static str = |_| "current";
-
-const CHAT: &[&str] = &["python", "openai_chat.py"];
+/// What a row has where it says nothing else.
+const ORDINARY: Application = Application {
+    name: "",
+    title: "",
+    environment: |_| "current",
+    command: |_| &["python", "openai_chat.py"],
+    serves: false,
+    python_path: None,
+    captures: true,
+    wanted: |_, _| Wanted::Calls(2),
+};
 
 /// The rows, in the order of the table.
 pub const APPLICATIONS: &[Application] = &[
-    Application {
-        name: "openai-newest",
-        title: "`openai`, the newest",
-        environment: CURRENT,
-        command: |_| CHAT,
-        serves: false,
-        python_path: None,
-        captures: true,
-        wanted: |_, _| Wanted::Calls(2),
-    },
-    Application {
-        name: "content-off",
-        title: "the same, without the text of messages",
-        environment: CURRENT,
-        command: |_| CHAT,
-        serves: false,
-        python_path: None,
-        captures: false,
-        wanted: |_, _| Wanted::Calls(2),
-    },
+    Application { name: "openai-newest", title: "`openai`, the newest", ..ORDINARY },
+    Application { name: "content-off", title: "the same, without the text of messages", captures: false, ..ORDINARY },
     Application {
         name: "openai-oldest",
         title: "`openai`, the oldest that is supported",
@@ -99,30 +88,20 @@ pub const APPLICATIONS: &[Application] = &[
             Provider::OpenInference => "openai-oldest-openinference",
             Provider::OpenLlmetry => "openai-oldest-openllmetry",
         },
-        command: |_| CHAT,
-        serves: false,
-        python_path: None,
-        captures: true,
-        wanted: |_, _| Wanted::Calls(2),
+        ..ORDINARY
     },
     Application {
         name: "openai-unsupported",
         title: "`openai` from before version 1",
         environment: |_| "openai-unsupported",
         command: |_| &["python", "openai_before_1.py"],
-        serves: false,
-        python_path: None,
-        captures: true,
         wanted: |_, _| Wanted::LeftAlone("is what can be instrumented"),
+        ..ORDINARY
     },
     Application {
         name: "anthropic",
         title: "`anthropic`",
-        environment: CURRENT,
         command: |_| &["python", "anthropic_messages.py"],
-        serves: false,
-        python_path: None,
-        captures: true,
         wanted: |provider, python| match (provider, python) {
             // What it tells of a stream has no tokens there.
             (Provider::OpenLlmetry, "3.9") => Wanted::Calls(1),
@@ -130,22 +109,19 @@ pub const APPLICATIONS: &[Application] = &[
             // Since version 2 the library records spans itself.
             _ => Wanted::Calls(4),
         },
+        ..ORDINARY
     },
     Application {
         name: "langchain",
         title: "`langchain`: a chain over `openai`",
-        environment: CURRENT,
         command: |_| &["python", "langchain_chain.py"],
-        serves: false,
-        python_path: None,
-        captures: true,
         // OpenInference tells of the call of LangChain, and of that of `openai` below it.
         wanted: |provider, _| Wanted::Calls(if provider == Provider::OpenInference { 2 } else { 1 }),
+        ..ORDINARY
     },
     Application {
         name: "fastapi",
         title: "a service: `uvicorn`, FastAPI, `openai`",
-        environment: CURRENT,
         command: |_| {
             &[
                 "python",
@@ -161,79 +137,65 @@ pub const APPLICATIONS: &[Application] = &[
             ]
         },
         serves: true,
-        python_path: None,
-        captures: true,
         wanted: |_, _| Wanted::Calls(ASKED),
+        ..ORDINARY
     },
     Application {
         name: "prefork",
         title: "a server that forks: `gunicorn --preload`, `openai`",
-        environment: CURRENT,
         command: |_| {
             &["python", "-m", "gunicorn", "--preload", "--workers", "2", "--bind", "$(POD_IP):$(PORT)", "prefork:app"]
         },
         serves: true,
-        python_path: None,
-        captures: true,
         wanted: |_, _| Wanted::Calls(ASKED),
+        ..ORDINARY
     },
     Application {
         name: "own-sitecustomize",
         title: "with a `sitecustomize` of its own",
-        environment: CURRENT,
         command: |_| &["python", "own_sitecustomize/main.py"],
-        serves: false,
         python_path: Some("/srv/app/own_sitecustomize:/srv/app"),
-        captures: true,
-        wanted: |_, _| Wanted::Calls(2),
+        ..ORDINARY
     },
     Application {
         name: "opentelemetry-old",
         title: "with an older OpenTelemetry of its own",
         environment: |_| "opentelemetry-old",
         command: |_| &["python", "own_opentelemetry.py"],
-        serves: false,
-        python_path: None,
-        captures: true,
         wanted: |provider, python| match (provider, python) {
             (Provider::OpenLit, "3.9") => {
                 Wanted::LeftAlone("opentelemetry-api 1.38.0, and there are packages for 1.39")
             }
             _ => Wanted::Calls(2),
         },
+        ..ORDINARY
     },
     Application {
         name: "opentelemetry-too-old",
         title: "with an OpenTelemetry of its own that is too old",
         environment: |_| "opentelemetry-too-old",
         command: |_| &["python", "own_opentelemetry.py"],
-        serves: false,
-        python_path: None,
-        captures: true,
         wanted: |_, _| Wanted::LeftAlone("the application has opentelemetry-api 1.27.0, and there are packages for"),
+        ..ORDINARY
     },
     Application {
         name: "pydantic-1",
         title: "with pydantic 1",
         environment: |_| "pydantic-1",
         command: |_| &["python", "pydantic_1.py"],
-        serves: false,
-        python_path: None,
-        captures: true,
         wanted: |provider, _| match provider {
             Provider::OpenLit => Wanted::LeftAlone("the application has pydantic 1."),
             Provider::OpenInference | Provider::OpenLlmetry => Wanted::Calls(2),
         },
+        ..ORDINARY
     },
     Application {
         name: "nothing",
         title: "that uses none of it",
         environment: |_| BARE,
         command: |_| &["python", "nothing.py"],
-        serves: false,
-        python_path: None,
-        captures: true,
         wanted: |_, _| Wanted::Silence,
+        ..ORDINARY
     },
 ];
 

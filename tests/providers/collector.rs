@@ -1,7 +1,7 @@
 //! A real OpenTelemetry Collector, and what it has received from each container.
 
 use super::place::Place;
-use super::pod::NODE;
+use super::pod::{NODE, items};
 use super::process::{PATIENCE, Process};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -138,10 +138,6 @@ impl Reading {
             }
         }
     }
-}
-
-fn items(list: &Value) -> impl Iterator<Item = &Value> {
-    list.as_array().into_iter().flatten()
 }
 
 /// The one field of each value; the JSON of OTLP writes whole numbers as texts.

@@ -86,9 +86,9 @@ impl Ground {
                 "skipped: slow (set PRELIT_SLOW=1)".to_owned()
             }));
         }
-        let mut served = prepared.pythons.keys().filter(|python| *python != "3.8");
-        let between = served.clone().min_by_key(|python| minor(python)).is_some_and(|oldest| oldest != python)
-            && served.by_ref().max_by_key(|python| minor(python)).is_some_and(|newest| newest != python);
+        let served = prepared.pythons.keys().filter(|python| *python != "3.8").map(|python| minor(python));
+        let is_another = |end: Option<usize>| end.is_some_and(|end| end != minor(python));
+        let between = is_another(served.clone().min()) && is_another(served.max());
         // There, packages and libraries are those of the newest.
         if !self.full && between && application.name != SHORT && !takes_turn(provider, python, application) {
             return Some(not_run("skipped: another provider's turn (set PRELIT_MATRIX=full)".to_owned()));

@@ -113,11 +113,8 @@ fn run(pod: &Value, container: &Value, root: &Root, image: BTreeMap<&str, String
     let own = environment(pod, container);
     let words = ["command", "args"].into_iter().flat_map(|part| items(&container[part]));
     let command: Vec<String> = words.map(|word| expand(text(word), &own)).collect();
-    let user = ["/securityContext/runAsUser"]
-        .iter()
-        .find_map(|path| container.pointer(path)?.as_u64())
-        .or_else(|| pod["spec"]["securityContext"]["runAsUser"].as_u64())
-        .expect("a user that is not root");
+    let user = [container, &pod["spec"]].iter().find_map(|of| of["securityContext"]["runAsUser"].as_u64());
+    let user = user.expect("a user that is not root");
     // A home is what every runtime sets.
     let mut all = BTreeMap::from([("HOME".to_owned(), "/".to_owned())]);
     all.extend(image.into_iter().map(|(name, value)| (name.to_owned(), value)));
@@ -167,7 +164,8 @@ fn expand(text: &str, known: &BTreeMap<String, String>) -> String {
     expanded + rest
 }
 
-fn items(list: &Value) -> impl Iterator<Item = &Value> {
+/// The items of a list that may be missing.
+pub fn items(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().into_iter().flatten()
 }
 

@@ -104,13 +104,12 @@ impl World {
             let pythons: Vec<&str> = self.prepared().pythons.keys().map(String::as_str).collect();
             let name = format!("{}-{kind:?}", provider.name()).to_lowercase();
             let manifest = deployment(provider, &pythons);
-            let image = &self.prepared().images.get(provider.name());
             let deployment = match kind {
                 Kind::Plain => read(&manifest),
                 Kind::Captures | Kind::Quiet => self.inject(provider, kind, &name, manifest),
             };
             let address = format!("10.99.{}.{}", 10 + provider as u8, 10 + kind as u8);
-            let image = (kind != Kind::Plain).then_some(image.map(std::path::PathBuf::as_path)).flatten();
+            let image = (kind != Kind::Plain).then(|| self.prepared().images[provider.name()].as_path());
             Pod::admit(&deployment, &name, &address, image, self.prepared(), &self.place)
         });
         pod

@@ -41,7 +41,7 @@ def pythons(oldest=9):
 
 @functools.lru_cache(None)
 def image(provider):
-    """The folder that a provider's init container copies to the volume."""
+    """What a provider's image holds beside Python."""
     sources = [path for path in sorted(PROVIDERS.rglob("*")) if path.is_file() and is_source(path)]
     stamp = digest(part for path in sources for part in (str(path.relative_to(PROVIDERS)).encode(), path.read_bytes()))
     name = "%s-%s" % (provider, ARCHITECTURE)
@@ -53,7 +53,12 @@ def image(provider):
             part.rename(folder / part.name)
 
     forget(CACHE.glob("images-*"), CACHE / ("images-" + stamp))
-    return kept(CACHE / ("images-" + stamp) / name, make) / "instrumentations" / provider
+    return kept(CACHE / ("images-" + stamp) / name, make)
+
+
+def packages(provider):
+    """The folder that a provider's init container copies to the volume."""
+    return image(provider) / "instrumentations" / provider
 
 
 def is_source(path):

@@ -57,7 +57,7 @@ class RealTest(unittest.TestCase):
 
     def begin(self, minor):
         self.python = prepared.pythons()[minor]
-        self.volume = prepared.image(self.provider)
+        self.volume = prepared.packages(self.provider)
         self.site = prepared.environment(self.packages, minor)
         self.receiver = Receiver()
         self.temporary = tempfile.TemporaryDirectory()

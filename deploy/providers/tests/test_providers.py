@@ -90,7 +90,7 @@ class Images(RealTest):
         """Every distribution once, in its version, and no file twice; and nothing that serves no Python. What is in each is
         asked of wheels that are made up, in test_builder."""
         for provider in ("openlit", "openinference", "openllmetry"):
-            packages = prepared.image(provider) / "prelit-packages"
+            packages = prepared.packages(provider) / "prelit-packages"
             lists = {folder.name: files_of(folder) for folder in packages.iterdir() if folder.is_dir()}
             known = sorted(packages.glob("*.json"))
             self.assertEqual(len(known), 12)
@@ -109,7 +109,7 @@ class Images(RealTest):
 
     def test_they_are_small(self):
         for provider in ("openlit", "openinference", "openllmetry"):
-            size = sum(path.stat().st_size for path in prepared.image(provider).rglob("*") if path.is_file())
+            size = sum(path.stat().st_size for path in prepared.packages(provider).rglob("*") if path.is_file())
             self.assertLess(size, 150e6, provider)
 
 
