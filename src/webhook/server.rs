@@ -10,6 +10,7 @@ use super::routes::Peer;
 use super::shares::Shares;
 use super::turns::Turns;
 use axum::{Extension, Router};
+use futures::FutureExt as _;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
@@ -20,13 +21,13 @@ use rustls::ServerConfig;
 use rustls::server::ResolvesServerCert;
 use std::future::Future;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -36,13 +37,16 @@ use tokio_rustls::TlsAcceptor;
 pub struct Limits {
     /// Connections at once; further ones are closed, and those of a peer that has as many as are left over.
     pub connections: usize,
-    /// For a handshake, and for the first request.
+    /// For a handshake.
     pub patience: Duration,
-    /// For each next request. Longer than the 90 seconds for which an API server keeps a connection that it does not need:
-    /// where both close it, the API server may just have asked, and it does not ask twice.
+    /// For each request. Longer than the 90 seconds for which an API server keeps a connection that it does not need: where
+    /// both close it, the API server may just have asked, and it does not ask twice. For the first request too, since it
+    /// opens connections in advance.
     pub idle: Duration,
     /// For what is under way when the process is to end.
     pub drain: Duration,
+    /// For the first request of a connection on which nothing was asked, when the process is to end.
+    pub fresh: Duration,
 }
 
 impl Default for Limits {
@@ -52,6 +56,7 @@ impl Default for Limits {
             patience: Duration::from_secs(5),
             idle: Duration::from_secs(120),
             drain: Duration::from_secs(10),
+            fresh: Duration::from_secs(1),
         }
     }
 }
@@ -94,24 +99,10 @@ pub async fn serve(
     let (places, turns) = (Shares::new(limits.connections), Arc::new(Turns::new(HANDSHAKES)));
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
-    let mut shutdown = std::pin::pin!(shutdown);
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            Some(_ended) = connections.join_next() => continue,
-            () = &mut shutdown => break,
-        };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be taken");
-                sleep(BREATH).await;
-                continue;
-            }
-        };
+    let admit = |connections: &mut JoinSet<()>, (stream, peer): (TcpStream, SocketAddr)| {
         let Some(place) = places.take(peer.ip(), 1) else {
             tracing::debug!(%peer, "a connection too many was closed");
-            continue;
+            return;
         };
         let tls = acceptor.clone().map(|acceptor| (acceptor, Arc::clone(&turns)));
         let stopped = stopped.clone();
@@ -122,6 +113,26 @@ pub async fn serve(
             }
             drop(place);
         });
+    };
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_ended) = connections.join_next() => continue,
+            () = &mut shutdown => break,
+        };
+        match accepted {
+            Ok(accepted) => admit(&mut connections, accepted),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be taken");
+                sleep(BREATH).await;
+            }
+        }
+    }
+    // Those that wait to be taken have come before the end, too.
+    for _ in 0..limits.connections {
+        let Some(Ok(accepted)) = listener.accept().now_or_never() else { break };
+        admit(&mut connections, accepted);
     }
     drop(listener);
     stop.send_replace(true);
@@ -182,8 +193,12 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let at_most = tokio::select! {
         ended = connection.as_mut() => return ended.map_err(io::Error::other),
-        () = traffic.quiet(limits) => limits.patience,
-        _ = stopped.wait_for(|stopped| *stopped) => limits.drain,
+        () = traffic.quiet(limits.idle) => limits.patience,
+        () = async {
+            drop(stopped.wait_for(|stopped| *stopped).await);
+            // Whoever has just come is about to ask, and an API server does not ask twice where that was in vain.
+            drop(timeout(limits.fresh, traffic.asked.notified()).await);
+        } => limits.drain,
     };
     connection.as_mut().graceful_shutdown();
     timeout(at_most, connection).await?.map_err(io::Error::other)
@@ -194,6 +209,8 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 struct Traffic {
     begun: AtomicUsize,
     ended: AtomicUsize,
+    /// As soon as something was asked, once.
+    asked: Notify,
 }
 
 /// A request that is under way, whatever becomes of it.
@@ -209,19 +226,20 @@ impl Traffic {
     /// A request begins.
     fn begin(self: &Arc<Self>) -> UnderWay {
         self.begun.fetch_add(1, Ordering::Relaxed);
+        self.asked.notify_one();
         UnderWay(Arc::clone(self))
     }
 
-    /// Waits until nothing was asked for a while: a short one before the first request.
-    async fn quiet(&self, limits: Limits) {
-        let (mut before, mut pause) = (0, limits.patience);
+    /// Waits until nothing was asked for so long.
+    async fn quiet(&self, idle: Duration) {
+        let mut before = 0;
         loop {
-            sleep(pause).await;
+            sleep(idle).await;
             let begun = self.begun.load(Ordering::Relaxed);
             if begun == before && begun == self.ended.load(Ordering::Relaxed) {
                 return;
             }
-            (before, pause) = (begun, limits.idle);
+            before = begun;
         }
     }
 }

@@ -65,7 +65,12 @@ pub fn judge(creations: &[Creation], down: &[Window], edited: &[Window], losses:
         };
         match excuse {
             Some(excuse) => *verdict.excused.entry(excuse).or_default() += 1,
-            None => verdict.guilty.push(format!("{:?} after {:?}", creation.outcome, creation.ended - creation.began)),
+            None => verdict.guilty.push(format!(
+                "{:?} after {:?}, {:.1?} after the first",
+                creation.outcome,
+                creation.ended - creation.began,
+                creation.began - creations[0].began
+            )),
         }
     }
     verdict.in_flight = cut.into_iter().max().unwrap_or_default();
@@ -82,9 +87,11 @@ fn killed(why: &str, creation: &Creation, losses: &[Loss], cut: &mut [usize]) ->
         if why.contains(&format!("dial tcp {}:9443: connect: connection refused", loss.address)) {
             return Some("refused by an address of a replica that was killed, before it left the slice");
         }
-        // The first does not say whose end it was.
-        let ended = [": EOF", "connection reset by peer", "broken pipe"].iter().any(|end| why.ends_with(end));
-        if ended && (why.ends_with("EOF") || why.contains(&format!("->{}:9443: ", loss.address))) {
+        // Not each says whose end it was. The last is said of a new connection: its end was found before the question was
+        // written.
+        let anonymous = [": EOF", "\": use of closed network connection"].iter().any(|end| why.ends_with(end));
+        let ended = ["connection reset by peer", "broken pipe"].iter().any(|end| why.ends_with(end));
+        if anonymous || ended && why.contains(&format!("->{}:9443: ", loss.address)) {
             *cut += 1;
             return Some("refused with the question that a replica had when it was killed");
         }
