@@ -40,6 +40,131 @@ class Ending(VolumeTest):
         )
         self.assertEqual([line.split()[1] for line in self.endings()], ["flush"])
 
+    def test_on_a_signal_where_another_thread_was_the_first(self):
+        self.code(
+            """
+            import os, signal, threading, time
+            thread = threading.Thread(target=__import__, args=("library",)); thread.start(); thread.join()
+            time.sleep(0.1)
+            os.kill(os.getpid(), signal.SIGTERM); time.sleep(10)
+            """,
+            check=-signal.SIGTERM,
+        )
+        self.assertEqual([line.split()[1] for line in self.endings()], ["flush"])
+
+    def test_a_signal_for_a_child_that_has_just_been_forked(self):
+        """Python forgets there what it has heard: a handler would swallow it."""
+        self.code(
+            """
+            import library, os, signal, time
+            for _ in range(20):
+                child = os.fork()
+                if child == 0:
+                    time.sleep(10); os._exit(0)
+                os.kill(child, signal.SIGTERM)
+                assert os.waitpid(child, 0)[1] == signal.SIGTERM
+            os.kill(os.getpid(), signal.SIGTERM)
+            """,
+            check=-signal.SIGTERM,
+        )
+        self.assertIn("flush", {line.split()[1] for line in self.endings()})
+
+    def test_a_child_is_flushed_on_a_signal_too(self):
+        self.code(
+            """
+            import library, os, signal, time
+            child = os.fork()
+            if child == 0:
+                os.kill(os.getpid(), signal.SIGTERM); time.sleep(10)
+            assert os.waitpid(child, 0)[1] == signal.SIGTERM
+            """
+        )
+        self.assertEqual(len({line.split()[0] for line in self.endings()}), 2)
+
+    def test_a_handler_may_restore_the_default_for_the_next_time(self):
+        """That is: end in good order, and at once if asked again."""
+        self.code(
+            """
+            import library, os, signal, sys, time
+            def end(*_):
+                signal.signal(signal.SIGTERM, signal.SIG_DFL); time.sleep(0.5); sys.exit(7)
+            signal.signal(signal.SIGTERM, end)
+            os.kill(os.getpid(), signal.SIGTERM)
+            """,
+            check=7,
+        )
+
+    def test_a_handler_that_calls_the_one_before_it(self):
+        """Whose module has Python's function from before."""
+        self.code(
+            """
+            from signal import signal, SIGTERM
+            import library, os, sys
+            def end(*arguments):
+                if callable(before): before(*arguments)
+                sys.exit(7)
+            before = signal(SIGTERM, end)
+            os.kill(os.getpid(), SIGTERM)
+            """,
+            check=7,
+        )
+
+    def test_a_handler_that_is_compared_in_its_own_way(self):
+        self.code(
+            """
+            import library, os, signal, sys
+            class End:
+                def __call__(self, *_): sys.exit(7)
+                def __eq__(self, other): return True
+            signal.signal(signal.SIGTERM, End())
+            os.kill(os.getpid(), signal.SIGTERM)
+            """,
+            check=7,
+        )
+
+    def test_a_handler_in_c(self):
+        done = self.code(
+            """
+            import ctypes, os, signal, time
+            handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda _: print("heard"))
+            ctypes.CDLL(None).signal(signal.SIGTERM, handler)
+            import library
+            os.kill(os.getpid(), signal.SIGTERM); time.sleep(0.1)
+            """
+        )
+        self.assertEqual(done.stdout, "heard\n")
+
+    def test_a_signal_that_the_application_waits_for_is_left_to_it(self):
+        """It has blocked it in all of its threads."""
+        for blocked in ("SIGTERM", "SIGUSR1"):
+            done = self.code(
+                f"""
+                import library, os, signal, time
+                signal.pthread_sigmask(signal.SIG_BLOCK, {{signal.{blocked}}})
+                os.kill(os.getpid(), signal.{blocked}); time.sleep(0.2)
+                print(signal.sigwait({{signal.{blocked}}}).name, signal.pthread_sigmask(signal.SIG_UNBLOCK, ()))
+                """
+            )
+            self.assertTrue(done.stdout.startswith(blocked), done.stdout)
+
+    def test_in_a_sub_interpreter(self):
+        """The packages are not loaded there: who has threads may not end it."""
+        done = self.code(
+            """
+            try:
+                import _interpreters as interpreters
+            except ImportError:
+                import _xxsubinterpreters as interpreters
+            import library
+            other = interpreters.create()
+            interpreters.run_string(other, "import library; assert not library.instrumented")
+            interpreters.destroy(other)
+            print(library.instrumented)
+            """
+        )
+        self.assertEqual(done.stdout, "True\n")
+        self.assertIn("not started: this is a sub-interpreter", done.stderr)
+
     def test_a_handler_of_the_application_is_its_own(self):
         for order in ("import library; {}", "{}; import library"):
             handler = "import signal, os, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))"

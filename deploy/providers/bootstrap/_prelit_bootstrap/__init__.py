@@ -8,7 +8,7 @@ and import nothing that Python has not imported itself.
 - `hooks`: what is done while one of them is imported;
 - `activation`: what happens when the first has been imported, in the order of its steps: `fit` (which packages suit this
   Python), `conflicts` (what the application has itself), `telemetry` (providers and exporters), `provider` (the one of
-  this image), `ending` (flush, fork, signals).
+  this image), `ending` (flush, fork) and `term` (signals).
 """
 
 import os

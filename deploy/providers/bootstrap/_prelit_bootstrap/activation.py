@@ -125,11 +125,12 @@ class _Session(object):
         self.folders = [os.path.join(PACKAGES, folder) for folder in chosen["folders"]]
         custom = [CUSTOM] if os.path.isdir(CUSTOM) else []
         sys.path.extend(folder for folder in self.folders + custom if folder not in sys.path)
-        from . import ending, provider, telemetry
+        from . import ending, provider, telemetry, term
 
-        signals = telemetry.start(provider.SDK_NAME, provider.SIGNALS)
-        ending.install(signals)
-        provider.configure(signals)
+        with term.held():
+            signals = telemetry.start(provider.SDK_NAME, provider.SIGNALS)
+            ending.install(signals)
+            provider.configure(signals)
         self.provider = provider
         # Those that start nothing are heard of from now on.
         for each in list(self.waiting.values()):

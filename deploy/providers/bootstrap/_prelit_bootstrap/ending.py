@@ -3,7 +3,7 @@
 | how it ends | what is done |
 |---|---|
 | by itself | `atexit`, in a bounded time |
-| SIGTERM that nobody handles, or nobody any more | flush, then the signal does what it does |
+| SIGTERM that nobody handles, or nobody any more | flush, then the signal does what it does (`term`) |
 | SIGTERM that the application handles | its handler, and then one of the others |
 | a child of `multiprocessing` or `billiard`, which skips `atexit` | their own finalizers |
 | a worker of celery, which ends without any of that | its signal |
@@ -13,12 +13,12 @@ started any more.
 """
 
 import atexit
-import functools
 import os
 import queue
-import signal
 import sys
 import threading
+
+from . import term
 
 # How long an endpoint that does not answer may hold up the end, in seconds.
 PATIENCE = 3.0
@@ -36,9 +36,8 @@ def install(signals):
     _start_thread()
     atexit.register(flush)
     _tell_others()
-    _handle_term()
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_after_fork)
+    term.install(flush)
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def flush():
@@ -57,7 +56,8 @@ def _start_thread():
     """Thread and queue go together: gevent has its own of both, and may put them in the place of these later."""
     global _orders
     _orders = queue.SimpleQueue()
-    threading.Thread(target=_work, args=(_orders,), name="prelit-flush", daemon=True).start()
+    with term.held():
+        threading.Thread(target=_work, args=(_orders,), name="prelit-flush", daemon=True).start()
 
 
 def _work(orders):
@@ -71,68 +71,19 @@ def _work(orders):
         sent.put(None)
 
 
-def _handle_term():
-    """Stands in for the default: where the signal would end the process at once, what is recorded is sent before. The
-    application does not see it: it sets, finds and restores the default as ever. A server (uvicorn) that handles the
-    signal, restores the default at its end and raises the signal again is heard too."""
-    original, get = signal.signal, signal.getsignal
-
-    def on_term(number, frame):
-        if _in_a_loop():
-            # In this thread, since only the main one may change what a signal does.
-            sys.modules["gevent"].spawn(end, number)
-        else:
-            end(number)
-
-    def end(number):
-        try:
-            flush()
-        finally:
-            # As if we had not been there: it ends the process, or, for process 1 of a container, is ignored.
-            original(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-
-    @functools.wraps(original)
-    def set_handler(signalnum, handler):
-        ours = signalnum == signal.SIGTERM and handler == signal.SIG_DFL
-        before = original(signalnum, on_term if ours else handler)
-        return signal.SIG_DFL if before is on_term else before
-
-    @functools.wraps(get)
-    def get_handler(signalnum):
-        handler = get(signalnum)
-        return signal.SIG_DFL if handler is on_term else handler
-
-    signal.signal, signal.getsignal = set_handler, get_handler
-    if get(signal.SIGTERM) == signal.SIG_DFL:
-        try:
-            original(signal.SIGTERM, on_term)
-        except ValueError:
-            # Python allows it in the main thread only.
-            pass
-
-
-def _in_a_loop():
-    """Whether this is gevent's loop, which cannot wait. A greenlet can."""
-    gevent = sys.modules.get("gevent")
-    try:
-        return gevent is not None and isinstance(gevent.getcurrent(), type(gevent.get_hub()))
-    except Exception:
-        return False
-
-
 def _after_fork():
     """In the child. The SDK starts its threads again by itself."""
     from . import activation
 
     activation.after_fork()
     _signals.forked = True
-    _start_thread()
     try:
+        _start_thread()
         from . import telemetry
 
         telemetry.keep_name(_signals)
     except Exception:
+        # There may be as many threads as there can be.
         pass
     for session in _signals.sessions:
         try:

@@ -25,7 +25,19 @@ def target(machine):
     here = os.uname()[4]
     if here != machine or sys.maxsize < 2**32:
         raise StayOut("the packages are for %s, and this is %s" % (machine, here if here != machine else "32 bits"))
+    if is_sub_interpreter():
+        raise StayOut("this is a sub-interpreter, which cannot end while threads send for it")
     return "cp%d%d-%s" % (version + (libc(),))
+
+
+def is_sub_interpreter():
+    for name in ("_interpreters", "_xxsubinterpreters"):
+        try:
+            interpreters = __import__(name)
+            return interpreters.get_current() != interpreters.get_main()
+        except (ImportError, AttributeError):
+            pass
+    return False
 
 
 def libc():
