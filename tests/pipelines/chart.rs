@@ -1,6 +1,8 @@
 //! The chart that installs the webhook: every value that `OpenLIT`'s own chart documents, and ours, does what it says, in
 //! Helm 3 and 4.
 
+mod schema;
+
 use super::manifest::{documents, pick};
 use super::place::Place;
 use super::shell::settle;
@@ -22,8 +24,11 @@ pub fn trials(tools: &Tools) -> Vec<Trial> {
         let definition = prelit::api::crd::crd_yaml().unwrap();
         settle(&format!("{CHART}/files/definition.yaml"), &definition);
     })];
+    trials.push(tools.trial("chart::schema_is_ours", &[], |_| schema::schema_is_ours()));
     for helm in ["helm3", "helm4"] {
-        let tests: [(&str, Test); 6] = [
+        let tests: [(&str, Test); 8] = [
+            ("what_is_no_value_is_refused", schema::what_is_no_value_is_refused),
+            ("what_kubernetes_takes_is_taken", schema::what_kubernetes_takes_is_taken),
             ("every_value_has_an_effect", every_value_has_an_effect),
             ("defaults_fit_together", defaults_fit_together),
             ("two_releases_share_nothing", two_releases_share_nothing),
