@@ -62,6 +62,14 @@ class Setup(unittest.TestCase):
         self.assertEqual(self.there(), self.ALL)
         self.assertEqual((self.target / "prelit-packages/a-b/c.py").read_text(), "3")
 
+    def test_what_is_the_same_is_written_once(self):
+        self.image("openlit", {"sitecustomize.py": "one", "a/b.py": "same", "a/c.py": "same", "a/d.py": "other"})
+        for before, files in (("pass", 1), ("def no(*_): raise PermissionError(1, 'no')\nos.link = no", 2)):
+            self.run_it(before=f"exec({before!r})")
+            same = [self.target / "a" / name for name in ("b.py", "c.py")]
+            self.assertEqual([path.read_text() for path in same], ["same", "same"])
+            self.assertEqual(len({path.stat().st_ino for path in same}), files)
+
     def test_again_and_over_another_version(self):
         self.run_it()
         (self.target / "prelit-packages/a-b/old.py").write_text("old")
