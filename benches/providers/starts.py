@@ -7,10 +7,10 @@ import subprocess
 import sys
 import time
 
+from cost import in_turn
 from figures import difference, milliseconds, table
 from ways import HERE, PROVIDERS, bare, prepared, pythons, ways
 
-from tests.cost import in_turn
 from tests.receiver import Receiver
 
 

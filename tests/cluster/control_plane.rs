@@ -232,7 +232,10 @@ impl ControlPlane {
     }
 
     fn program(&self, name: &str) -> Command {
-        Command::new(self.tools.file(name).unwrap_or_else(|| panic!("no {name}")))
+        let mut command = Command::new(self.tools.file(name).unwrap_or_else(|| panic!("no {name}")));
+        // Memory for time: it runs for a minute.
+        command.envs([("GOGC", "400"), ("GOMEMLIMIT", "1GiB")]);
+        command
     }
 
     fn flag(&self, name: &str, file: &str) -> String {

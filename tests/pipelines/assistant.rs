@@ -50,7 +50,7 @@ pub fn commit(place: &Place, folder: &str) -> String {
 }
 
 /// What a build takes from the environment of the tests: the toolchain, the crates that are there, and the
-/// folder in which they are compiled already.
+/// folder in which they are compiled already, with the profile that they were compiled with.
 pub fn build_environment(command: &mut std::process::Command) {
     let cargo = Path::new(env!("CARGO")).parent().unwrap();
     let path = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path).unwrap().to_owned();
@@ -58,6 +58,7 @@ pub fn build_environment(command: &mut std::process::Command) {
     let home = env::var("CARGO_HOME").or_else(|_| env::var("HOME").map(|home| format!("{home}/.cargo")));
     command.env("CARGO_HOME", home.unwrap());
     command.env("CARGO_TARGET_DIR", env::var("CARGO_TARGET_DIR").unwrap_or(format!("{ROOT}/target")));
+    command.envs(env::vars().filter(|(name, _)| name.starts_with("CARGO_PROFILE_")));
 }
 
 /// The commands of the guide that have a text in them.

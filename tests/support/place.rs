@@ -86,6 +86,8 @@ impl Place {
             .env("XDG_CONFIG_HOME", home.join(".config"))
             .env("XDG_CACHE_HOME", home.join(".cache"))
             .env("XDG_DATA_HOME", home.join(".local/share"))
+            // What is written in Go has ended before it needs to collect its garbage.
+            .env("GOGC", "400")
             .env("HOME", home);
         command
     }

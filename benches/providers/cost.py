@@ -1,6 +1,6 @@
 """What a Python that touches no library pays: `-c pass` with and without a volume, in turns.
 
-    python3 deploy/providers/tests/cost.py VOLUME [RUNS] [PYTHON]...
+    python3 benches/providers/cost.py VOLUME [RUNS] [PYTHON]...
 
 Medians in milliseconds, of the CPU (user and system) and of the clock. On a busy machine the clock says little: `chrt -f 1`
 before it helps.
