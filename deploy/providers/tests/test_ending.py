@@ -69,17 +69,59 @@ class Ending(VolumeTest):
         )
         self.assertIn("flush", {line.split()[1] for line in self.endings()})
 
-    def test_a_child_is_flushed_on_a_signal_too(self):
+    def test_a_signal_for_a_child_that_another_thread_has_just_forked(self):
         self.code(
             """
-            import library, os, signal, time
-            child = os.fork()
-            if child == 0:
-                os.kill(os.getpid(), signal.SIGTERM); time.sleep(10)
-            assert os.waitpid(child, 0)[1] == signal.SIGTERM
+            import library, os, signal, threading, time
+            def forks():
+                for _ in range(20):
+                    child = os.fork()
+                    if child == 0:
+                        time.sleep(10); os._exit(0)
+                    os.kill(child, signal.SIGTERM)
+                    ended.append(os.waitpid(child, 0)[1])
+            ended = []
+            thread = threading.Thread(target=forks); thread.start(); thread.join()
+            assert ended == [signal.SIGTERM] * 20, ended
             """
         )
-        self.assertEqual(len({line.split()[0] for line in self.endings()}), 2)
+
+    def test_a_child_that_has_something_to_send_is_flushed_too(self):
+        for record, children in (("from _prelit_bootstrap import ending; ending.recorded()", 1), ("pass", 0)):
+            if self.flushed.exists():
+                self.flushed.unlink()
+            self.code(
+                f"""
+                import library, os, signal, time
+                child = os.fork()
+                if child == 0:
+                    {record}
+                    os.kill(os.getpid(), signal.SIGTERM); time.sleep(10)
+                assert os.waitpid(child, 0)[1] == signal.SIGTERM
+                """
+            )
+            self.assertEqual(len({line.split()[0] for line in self.endings()}), 1 + children)
+
+    def test_workers_of_a_pool_end_at_once(self):
+        """It tells them to at the very moment when they begin to wait: a handler of Python's would be late."""
+        self.write(
+            self.scratch / "pool.py",
+            """
+            import multiprocessing, os
+            def work(number):
+                from _prelit_bootstrap import ending
+                ending.recorded()
+                return number
+            if __name__ == "__main__":
+                import library
+                context = multiprocessing.get_context("fork")
+                for _ in range(10):
+                    pool = context.Pool(4); pool.terminate(); pool.join()
+                    with context.Pool(4) as pool:
+                        assert sum(pool.map(work, range(50))) == 1225
+            """,
+        )
+        self.run_python(self.scratch / "pool.py")
 
     def test_a_handler_may_restore_the_default_for_the_next_time(self):
         """That is: end in good order, and at once if asked again."""
@@ -108,6 +150,72 @@ class Ending(VolumeTest):
             """,
             check=7,
         )
+
+    def test_a_handler_that_restores_the_one_before_it(self):
+        self.code(
+            """
+            from signal import signal, SIGTERM, SIG_DFL
+            import library, os
+            def end(*arguments):
+                if before == SIG_DFL: signal(SIGTERM, SIG_DFL); os.kill(os.getpid(), SIGTERM)
+                else: before(*arguments)
+            before = signal(SIGTERM, end)
+            os.kill(os.getpid(), SIGTERM)
+            """,
+            check=-signal.SIGTERM,
+        )
+
+    def test_a_signal_that_comes_again_ends_the_process_at_once(self):
+        started = time.monotonic()
+        self.write(
+            self.volume / "_prelit_bootstrap/telemetry.py",
+            """
+            import time
+            class Signals:
+                class Hanging:
+                    def force_flush(self): time.sleep(60)
+                providers, sessions = [Hanging()], []
+            def start(*_): return Signals()
+            """,
+        )
+        self.write(
+            self.volume / "_prelit_bootstrap/ending.py",
+            (self.volume / "_prelit_bootstrap/ending.py").read_text().replace("PATIENCE = 3.0", "PATIENCE = 60.0"),
+        )
+        self.code(
+            """
+            import library, os, signal, threading
+            threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+            os.kill(os.getpid(), signal.SIGTERM)
+            """,
+            check=-signal.SIGTERM,
+        )
+        self.assertLess(time.monotonic() - started, 30)
+
+    def test_what_a_handler_raises_meanwhile_is_the_applications(self):
+        self.write(
+            self.volume / "_prelit_bootstrap/telemetry.py",
+            """
+            import os, signal
+            class Signals:
+                providers, sessions = [], []
+            def start(*_):
+                os.kill(os.getpid(), signal.SIGALRM)
+                return Signals()
+            """,
+        )
+        done = self.code(
+            """
+            import signal
+            def late(*_): raise TimeoutError("late")
+            signal.signal(signal.SIGALRM, late)
+            try:
+                import library
+            except TimeoutError as error:
+                print(error)
+            """
+        )
+        self.assertEqual(done.stdout, "late\n")
 
     def test_a_handler_that_is_compared_in_its_own_way(self):
         self.code(
@@ -313,18 +421,20 @@ class Ways(VolumeTest):
             self.assertEqual(done.stdout, "False\n")
 
     def test_under_a_reloader(self):
-        """As uvicorn does it: a child is spawned, ended with SIGTERM, and spawned again.
-
-        A signal that comes right before Python begins to wait is heard only when it has waited: on a busy machine it happens.
-        """
+        """As uvicorn does it: a child is spawned, ended with SIGTERM, and spawned again. It handles the signal, restores the
+        default and raises it again."""
         self.write(
             self.scratch / "reload.py",
             """
             import multiprocessing, os, signal, time
             def serve(ready):
                 import library
+                told = []
+                before = signal.signal(signal.SIGTERM, lambda *_: told.append(1))
                 ready.set()
-                time.sleep(20)
+                while not told: time.sleep(0.01)
+                signal.signal(signal.SIGTERM, before)
+                signal.raise_signal(signal.SIGTERM)
             if __name__ == "__main__":
                 context = multiprocessing.get_context("spawn")
                 for _ in range(2):

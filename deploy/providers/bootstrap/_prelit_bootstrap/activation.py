@@ -24,6 +24,8 @@ _lock = allocate_lock()
 _queue = []
 _busy = False
 _session = None
+# What handlers of the application's signals have raised in our time.
+interruptions = []
 
 
 def imported(names):
@@ -127,7 +129,7 @@ class _Session(object):
         sys.path.extend(folder for folder in self.folders + custom if folder not in sys.path)
         from . import ending, provider, telemetry, term
 
-        with term.held():
+        with term.held(interruptions):
             signals = telemetry.start(provider.SDK_NAME, provider.SIGNALS)
             ending.install(signals)
             provider.configure(signals)

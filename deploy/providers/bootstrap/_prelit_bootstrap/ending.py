@@ -4,6 +4,7 @@
 |---|---|
 | by itself | `atexit`, in a bounded time |
 | SIGTERM that nobody handles, or nobody any more | flush, then the signal does what it does (`term`) |
+| SIGTERM for a child of `multiprocessing` or `billiard` that nobody handles | nothing: `terminate` is no end in good order |
 | SIGTERM that the application handles | its handler, and then one of the others |
 | a child of `multiprocessing` or `billiard`, which skips `atexit` | their own finalizers |
 | a worker of celery, which ends without any of that | its signal |
@@ -18,13 +19,14 @@ import queue
 import sys
 import threading
 
-from . import term
+from . import say, settings, table, term
 
 # How long an endpoint that does not answer may hold up the end, in seconds.
 PATIENCE = 3.0
 
 _signals = None
 _orders = None
+_forked = False
 # Names of modules that know of us.
 _told = set()
 
@@ -33,11 +35,22 @@ def install(signals):
     """Once in a process, when the SDK has been started."""
     global _signals
     _signals = signals
+    _signals.first = recorded
     _start_thread()
     atexit.register(flush)
     _tell_others()
     term.install(flush)
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def recorded():
+    """The first time that this process records anything: until then there is nothing to lose."""
+    try:
+        if _forked:
+            say(settings.summary(table.PROVIDER))
+        term.stand_in()
+    except Exception:
+        pass
 
 
 def flush():
@@ -56,7 +69,7 @@ def _start_thread():
     """Thread and queue go together: gevent has its own of both, and may put them in the place of these later."""
     global _orders
     _orders = queue.SimpleQueue()
-    with term.held():
+    with term.held([]):
         threading.Thread(target=_work, args=(_orders,), name="prelit-flush", daemon=True).start()
 
 
@@ -73,10 +86,12 @@ def _work(orders):
 
 def _after_fork():
     """In the child. The SDK starts its threads again by itself."""
+    global _forked
     from . import activation
 
     activation.after_fork()
-    _signals.forked = True
+    _forked = _signals.fresh = True
+    term.after_fork()
     try:
         _start_thread()
         from . import telemetry

@@ -101,6 +101,9 @@ def _tell():
     except Exception as error:
         uninstall()
         say_why(error)
+        return
+    if activation.interruptions:
+        raise activation.interruptions.pop()
 
 
 class _Proxy(object):

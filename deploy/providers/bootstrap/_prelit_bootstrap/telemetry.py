@@ -9,7 +9,7 @@ import re
 import sys
 import time
 
-from . import say, settings, table
+from . import settings
 
 
 class Signals(object):
@@ -21,8 +21,9 @@ class Signals(object):
         self.tracer_provider = None
         # What the environment says of the resource.
         self.named = None
-        # Whether this is a child of fork that has not recorded anything yet.
-        self.forked = False
+        # Whether this process has recorded nothing yet, and what is then done when it does.
+        self.fresh = True
+        self.first = None
 
 
 def start(sdk_name, wanted):
@@ -95,14 +96,14 @@ def traces(signals, resource):
 
 
 def announcer(signals):
-    """Says once that a child of fork is instrumented, when it records something."""
+    """Says once in each process that something is recorded."""
     from opentelemetry.sdk.trace import SpanProcessor
 
     class Announcer(SpanProcessor):
         def on_start(self, span, parent_context=None):
-            if signals.forked:
-                signals.forked = False
-                say(settings.summary(table.PROVIDER))
+            if signals.fresh:
+                signals.fresh = False
+                signals.first()
 
         def force_flush(self, timeout_millis=30000):
             # Whatever is false here keeps those after it from being flushed.

@@ -4,59 +4,122 @@ SIGTERM that nobody handles: what is recorded is sent, and then the signal does 
 it: it sets, finds and restores the default as ever. A server (uvicorn) that handles the signal, restores the default at its
 end and raises the signal again is heard too.
 
-Python runs our handler in its main thread, once that is back from C: later than without us where it computes there. To be
-told at once takes a descriptor (`signal.set_wakeup_fd`) that event loops want for themselves and daemons close: not worth it.
+Python runs our handler in its main thread, once that is back from C: later than without us where it computes there, and much
+later where it has just begun to wait. To be told at once takes a descriptor (`signal.set_wakeup_fd`) that event loops want
+for themselves and daemons close: not worth it. But a pool ends its workers at the very moment when they begin to wait. So a
+child of fork has the default until it has something to send, and what multiprocessing starts until the application sets it.
 
 And no thread of ours takes a signal: the application may have blocked it in all of its own, to wait for it.
 """
 
+import _signal
+import _thread
 import contextlib
 import functools
 import os
 import signal
 import sys
 
-# Python's own: ours stand in their places.
-_set_handler, _get_handler = signal.signal, signal.getsignal
-
 # What a thread has done itself is told to it.
 _ITS_OWN = ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP")
 
 _flush = None
-# Whether the default is back for the time of a fork.
-_away = False
+# Whether there is anything to send.
+_wanted = True
+# Threads that fork, and whether they had blocked SIGTERM themselves.
+_forking = {}
 # What C calls must not go away.
 _kept = []
+
+
+class _Default(int):
+    """A handler that `signal` takes for SIG_DFL where it tells of it, since it has its value."""
+
+    def __call__(self, number, frame):
+        if _in_a_loop():
+            # In this thread, since only the main one may change what a signal does.
+            sys.modules["gevent"].spawn(_end, number)
+        else:
+            _end(number)
+
+
+_on_term = _Default(signal.SIG_DFL)
 
 
 def install(flush):
     """Once in a process."""
     global _flush
     _flush = flush
-    signal.signal, signal.getsignal = _signal, _getsignal
-    try:
-        _stand_in()
-    except ValueError:
-        # Python allows it in the main thread only.
-        _do_in_the_main_thread(_stand_in)
-    os.register_at_fork(before=_go_away, after_in_parent=_come_back, after_in_child=_come_back)
+    _replace(signal.signal)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork)
+    stand_in()
+
+
+def stand_in():
+    """From now on, in this process, there is something to send."""
+    global _wanted
+    _wanted = True
+    if not _is_of_a_pool():
+        try:
+            _take_the_place()
+        except ValueError:
+            # Python allows it in the main thread only.
+            _do_in_the_main_thread(_take_the_place)
+
+
+def after_fork():
+    """In the child, which has nothing to send yet."""
+    global _wanted
+    _wanted = False
+    if _is_ours():
+        _signal.signal(signal.SIGTERM, _signal.SIG_DFL)
+    _after_fork()
 
 
 @contextlib.contextmanager
-def held():
-    """Threads that are started in this time are none that signals are delivered to."""
+def held(interruptions):
+    """Threads that are started in this time are none that signals are delivered to. What the application's handlers raise at
+    its end is put into the list: it is not for us."""
     all_but = set(signal.valid_signals()) - {getattr(signal, name, None) for name in _ITS_OWN}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
         signal.pthread_sigmask(signal.SIG_BLOCK, all_but)
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        except Exception as error:
+            interruptions.append(error)
 
 
-def _stand_in():
-    if _get_handler(signal.SIGTERM) == signal.SIG_DFL and not _is_handled_in_c():
-        _set_handler(signal.SIGTERM, _on_term)
+def _replace(original):
+    @functools.wraps(original)
+    def set_handler(signalnum, handler):
+        before = original(signalnum, handler)
+        # Handlers may be compared in ways of their own.
+        if _wanted and signalnum == signal.SIGTERM and isinstance(handler, int) and handler == signal.SIG_DFL:
+            _signal.signal(signal.SIGTERM, _on_term)
+        return before
+
+    signal.signal = set_handler
+
+
+def _take_the_place():
+    if not _is_ours() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL and not _is_handled_in_c():
+        _signal.signal(signal.SIGTERM, _on_term)
+
+
+def _is_ours():
+    return _signal.getsignal(signal.SIGTERM) is _on_term
+
+
+def _is_of_a_pool():
+    """Whether multiprocessing, or celery's form of it, has started this process."""
+    for name in ("multiprocessing.process", "billiard.process"):
+        module = sys.modules.get(name)
+        if module is not None and type(module.current_process()).__name__ != "_MainProcess":
+            return True
+    return False
 
 
 def _is_handled_in_c():
@@ -69,37 +132,13 @@ def _is_handled_in_c():
         return False
 
 
-@functools.wraps(_set_handler)
-def _signal(signalnum, handler):
-    # Handlers may be compared in ways of their own.
-    default = signalnum == signal.SIGTERM and isinstance(handler, int) and handler == signal.SIG_DFL
-    before = _set_handler(signalnum, _on_term if default else handler)
-    return signal.SIG_DFL if before is _on_term else before
-
-
-@functools.wraps(_get_handler)
-def _getsignal(signalnum):
-    handler = _get_handler(signalnum)
-    return signal.SIG_DFL if handler is _on_term else handler
-
-
-def _on_term(number, frame):
-    if _get_handler(number) is not _on_term:
-        # Called by the handler that came after it.
-        return
-    if _in_a_loop():
-        # In this thread, since only the main one may change what a signal does.
-        sys.modules["gevent"].spawn(_end, number)
-    else:
-        _end(number)
-
-
 def _end(number):
+    # Who says it again does not want to wait.
+    _signal.signal(number, _signal.SIG_DFL)
     try:
         _flush()
     finally:
         # As if we had not been there: it ends the process, or, for process 1 of a container, is ignored.
-        _set_handler(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
 
@@ -112,47 +151,39 @@ def _in_a_loop():
         return False
 
 
-def _go_away():
-    """Before a fork: Python forgets in the child what was heard until then, and the child would go on."""
-    global _away
-    if _get_handler(signal.SIGTERM) is _on_term:
-        try:
-            _set_handler(signal.SIGTERM, signal.SIG_DFL)
-            _away = True
-        except ValueError:
-            # Another thread than the main one forks.
-            pass
+def _before_fork():
+    """Python forgets in the child what was heard until then, and the child would go on: it hears it later."""
+    if _is_ours():
+        _forking[_thread.get_ident()] = signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 
-def _come_back():
-    """After it, in both."""
-    global _away
-    if _away:
+def _after_fork():
+    if _forking.pop(_thread.get_ident(), True) is False:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
+class _Call(object):
+    """What Python asks whether it is true, to have something done."""
+
+    def __init__(self, do):
+        self.do = do
+
+    def __bool__(self):
         try:
-            if _get_handler(signal.SIGTERM) == signal.SIG_DFL:
-                _set_handler(signal.SIGTERM, _on_term)
-            _away = False
-        except ValueError:
-            # The main thread does, which forks too.
+            self.do()
+        except Exception:
             pass
+        return False
 
 
 def _do_in_the_main_thread(do):
     """As soon as it runs Python. Until then all is as without us."""
-
-    def call(_):
-        try:
-            do()
-        except KeyboardInterrupt:
-            signal.raise_signal(signal.SIGINT)
-        except Exception:
-            pass
-        return 0
-
     try:
         import ctypes
 
-        _kept.append(ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(call))
-        ctypes.pythonapi.Py_AddPendingCall(_kept[-1], None)
+        _kept.append(_Call(do))
+        ask = ctypes.cast(ctypes.pythonapi.PyObject_IsTrue, ctypes.c_void_p)
+        ctypes.pythonapi.Py_AddPendingCall(ask, ctypes.py_object(_kept[-1]))
     except Exception:
         pass
