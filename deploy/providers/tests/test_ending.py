@@ -16,6 +16,20 @@ class Ending(VolumeTest):
         super().setUp()
         self.library("library")
 
+    def hang(self):
+        """Puts an endpoint that does not answer in the place of the SDK."""
+        self.write(
+            self.volume / "_prelit_bootstrap/telemetry.py",
+            """
+            import time
+            class Signals:
+                class Hanging:
+                    def force_flush(self): time.sleep(60)
+                providers, sessions = [Hanging()], []
+            def start(*_): return Signals()
+            """,
+        )
+
     def test_at_the_end(self):
         self.code("import library")
         self.assertEqual([line.split()[1] for line in self.endings()], ["flush"])
@@ -167,17 +181,7 @@ class Ending(VolumeTest):
 
     def test_a_signal_that_comes_again_ends_the_process_at_once(self):
         started = time.monotonic()
-        self.write(
-            self.volume / "_prelit_bootstrap/telemetry.py",
-            """
-            import time
-            class Signals:
-                class Hanging:
-                    def force_flush(self): time.sleep(60)
-                providers, sessions = [Hanging()], []
-            def start(*_): return Signals()
-            """,
-        )
+        self.hang()
         self.write(
             self.volume / "_prelit_bootstrap/ending.py",
             (self.volume / "_prelit_bootstrap/ending.py").read_text().replace("PATIENCE = 3.0", "PATIENCE = 60.0"),
@@ -310,17 +314,7 @@ class Ending(VolumeTest):
         )
 
     def test_an_endpoint_that_hangs_holds_nothing_up_for_long(self):
-        self.write(
-            self.volume / "_prelit_bootstrap/telemetry.py",
-            """
-            import time
-            class Signals:
-                class Hanging:
-                    def force_flush(self): time.sleep(60)
-                providers, sessions = [Hanging()], []
-            def start(*_): return Signals()
-            """,
-        )
+        self.hang()
         for code, status in (
             ("import library", 0),
             ("import library, os, signal; os.kill(os.getpid(), signal.SIGTERM)", -signal.SIGTERM),

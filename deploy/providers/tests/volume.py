@@ -19,9 +19,6 @@ class Instrumentor:
     def instrument(self, **options):
         import {library}
         {library}.instrumented = True
-        # As if it recorded something.
-        from _prelit_bootstrap import ending
-        ending.recorded()
 """
 
 PROVIDER = """

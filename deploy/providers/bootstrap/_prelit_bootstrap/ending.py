@@ -26,7 +26,6 @@ PATIENCE = 3.0
 
 _signals = None
 _orders = None
-_forked = False
 # Names of modules that know of us.
 _told = set()
 
@@ -44,10 +43,9 @@ def install(signals):
 
 
 def recorded():
-    """The first time that this process records anything: until then there is nothing to lose."""
+    """The first time that a child of fork records anything: until then it has nothing to lose."""
     try:
-        if _forked:
-            say(settings.summary(table.PROVIDER))
+        say(settings.summary(table.PROVIDER))
         term.stand_in()
     except Exception:
         pass
@@ -86,11 +84,10 @@ def _work(orders):
 
 def _after_fork():
     """In the child. The SDK starts its threads again by itself."""
-    global _forked
     from . import activation
 
     activation.after_fork()
-    _forked = _signals.fresh = True
+    _signals.forked = True
     term.after_fork()
     try:
         _start_thread()

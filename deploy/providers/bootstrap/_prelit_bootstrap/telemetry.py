@@ -21,8 +21,8 @@ class Signals(object):
         self.tracer_provider = None
         # What the environment says of the resource.
         self.named = None
-        # Whether this process has recorded nothing yet, and what is then done when it does.
-        self.fresh = True
+        # Whether this is a child of fork that has not recorded anything yet, and what is done when it does.
+        self.forked = False
         self.first = None
 
 
@@ -96,13 +96,13 @@ def traces(signals, resource):
 
 
 def announcer(signals):
-    """Says once in each process that something is recorded."""
+    """Tells once when a child of fork records something."""
     from opentelemetry.sdk.trace import SpanProcessor
 
     class Announcer(SpanProcessor):
         def on_start(self, span, parent_context=None):
-            if signals.fresh:
-                signals.fresh = False
+            if signals.forked:
+                signals.forked = False
                 signals.first()
 
         def force_flush(self, timeout_millis=30000):

@@ -25,7 +25,7 @@ _ITS_OWN = ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTR
 
 _flush = None
 # Whether there is anything to send.
-_wanted = True
+_wanted = False
 # Threads that fork, and whether they had blocked SIGTERM themselves.
 _forking = {}
 # What C calls must not go away.
@@ -96,8 +96,7 @@ def _replace(original):
     @functools.wraps(original)
     def set_handler(signalnum, handler):
         before = original(signalnum, handler)
-        # Handlers may be compared in ways of their own.
-        if _wanted and signalnum == signal.SIGTERM and isinstance(handler, int) and handler == signal.SIG_DFL:
+        if _wanted and signalnum == signal.SIGTERM and _is_default():
             _signal.signal(signal.SIGTERM, _on_term)
         return before
 
@@ -105,8 +104,13 @@ def _replace(original):
 
 
 def _take_the_place():
-    if not _is_ours() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL and not _is_handled_in_c():
+    if _is_default() and not _is_handled_in_c():
         _signal.signal(signal.SIGTERM, _on_term)
+
+
+def _is_default():
+    # The very object: handlers may be compared in ways of their own.
+    return _signal.getsignal(signal.SIGTERM) is _signal.SIG_DFL
 
 
 def _is_ours():
